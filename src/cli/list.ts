@@ -1,0 +1,32 @@
+import { SwarmError } from '../base/errors.ts';
+import { openDiscovery } from '../discovery/index.ts';
+import { discoveryArgument } from './discovery-argument.ts';
+import { durationFlag } from './durations.ts';
+import type { FlagValues } from './flags.ts';
+import { discoveryOpts } from './key-values.ts';
+
+/** The lines of `swarm list`: one address each. Rejects with `timeout` after `--timeout`. */
+export async function listNodes(
+  values: FlagValues,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<readonly string[]> {
+  const spec = discoveryArgument('list', args, env);
+  const timeoutMs = durationFlag(values, 'timeout');
+  if (timeoutMs <= 0) throw new SwarmError('invalid', '--timeout should be a positive number');
+  discoveryOpts(values.list('discovery-opt'));
+  const discovery = openDiscovery(spec, { heartbeatMs: timeoutMs });
+  const abort = new AbortController();
+  const late = new Promise<never>((_, reject) => {
+    abort.signal.addEventListener('abort', () => reject(new SwarmError('timeout', 'Timed out')), {
+      once: true,
+    });
+  });
+  const timer = setTimeout(() => abort.abort(), Math.min(timeoutMs, 2 ** 31 - 1));
+  try {
+    const entries = await Promise.race([discovery.list({ signal: abort.signal }), late]);
+    return entries.map((entry) => entry.address);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,10 @@
+export { openDiscovery, type OpenOptions } from './open.ts';
+export { parseDiscovery } from './spec.ts';
+export {
+  SCHEMES,
+  type Discovery,
+  type DiscoveryEvent,
+  type DiscoverySpec,
+  type Entry,
+  type Scheme,
+} from './types.ts';

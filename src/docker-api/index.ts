@@ -1,0 +1,16 @@
+export { JSON_MAX_BYTES, readBody, readJson, type JsonObject } from './body.ts';
+export { ApiCall, type Hijack } from './call.ts';
+export {
+  filterFlag,
+  filtersText,
+  matchesLabels,
+  queryFilters,
+  queryFlag,
+  queryInt,
+  type Filters,
+} from './query.ts';
+export { Router, type RoutePattern } from './router.ts';
+export { startApiServer, type ApiServer, type Listen } from './server.ts';
+export { MIN_API_MINOR, parseApiVersion, versionText, type ApiMinor } from './version.ts';
+export { containerStatus, humanDuration, type ContainerRun } from './status-text.ts';
+export { humanSize } from './units.ts';

@@ -1,0 +1,224 @@
+import { chmod, rm } from 'node:fs/promises';
+import { IncomingMessage, ServerResponse, createServer as createHttpServer, type Server } from 'node:http';
+import { connect, createServer as createNetServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import type { Hijack } from './call.ts';
+import { isHijackPath, readRequestHead } from './hijack.ts';
+
+/** Where a server listens. */
+export type Listen = { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string };
+
+export interface ApiServerOptions {
+  listen: readonly Listen[];
+  /** Speak TLS on the TCP addresses. */
+  tls?: { ca?: Buffer; cert: Buffer; key: Buffer; verifyClients: boolean };
+  /** Answers one request; with `hijack` the connection has left HTTP already. Must not throw. */
+  handle: (req: IncomingMessage, res: ServerResponse, hijack?: Hijack) => void;
+}
+
+export interface ApiServer {
+  /** What was bound, ports resolved. */
+  readonly addresses: readonly Listen[];
+  /** Stops listening, gives answers under way `graceMs`, then cuts what is left. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const HEAD_TIMEOUT_MS = 60_000;
+/** Docker keeps idle connections; closing them early races with the next request of a client. */
+const IDLE_TIMEOUT_MS = 10 * 60_000;
+const HEADER_MAX_BYTES = 128 * 1024;
+const TLS_HANDSHAKE = 0x16;
+const PLAIN_AT_TLS =
+  'HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n' +
+  'Client sent an HTTP request to an HTTPS server.\n';
+
+/**
+ * Listens and hands over requests. Every connection is looked at before the HTTP parser sees it, for two reasons:
+ * a plain request at a TLS port deserves an answer in words, and a client may hijack without asking for an Upgrade,
+ * after which its bytes are not HTTP any more.
+ * Throws the error of `listen` (`EADDRINUSE` …) after closing what was already bound.
+ */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const open = new Set<Socket>();
+  const http = createHttp(options.handle);
+  const secure = options.tls ? createTls(options.tls, (socket) => receive(socket, http, options.handle)) : undefined;
+  const bound: NetServer[] = [];
+  const addresses: Listen[] = [];
+  const cut = (): void => {
+    for (const socket of open) socket.destroy();
+  };
+  try {
+    for (const listen of options.listen) {
+      const tls = listen.kind === 'tcp' ? secure : undefined;
+      const server = createNetServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+        open.add(socket);
+        socket.once('close', () => open.delete(socket));
+        socket.on('error', () => undefined);
+        if (tls) receiveSecure(socket, tls);
+        else receive(socket, http, options.handle);
+      });
+      bound.push(server);
+      addresses.push(await listenOn(server, listen));
+    }
+  } catch (error) {
+    for (const server of bound) server.close();
+    throw error;
+  }
+  return {
+    addresses,
+    async close(graceMs = 1000) {
+      const closed = Promise.all(bound.map((server) => new Promise<void>((done) => server.close(() => done()))));
+      http.closeIdleConnections();
+      const timer = setTimeout(cut, graceMs);
+      if (open.size === 0) cut();
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function createHttp(handle: ApiServerOptions['handle']): Server {
+  const http = createHttpServer(
+    {
+      headersTimeout: HEAD_TIMEOUT_MS,
+      requestTimeout: 0,
+      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      maxHeaderSize: HEADER_MAX_BYTES,
+      shouldUpgradeCallback: (req) => isHijackPath(req.method ?? '', req.url ?? ''),
+    },
+    (req, res) => handle(req, res),
+  );
+  http.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
+    takeOver(req, socket, head, handle);
+  });
+  http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (!socket.writable) return;
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
+  });
+  return http;
+}
+
+function createTls(tls: NonNullable<ApiServerOptions['tls']>, accept: (socket: Socket) => void): TlsServer {
+  const server = createTlsServer(
+    {
+      ...(tls.ca ? { ca: tls.ca } : {}),
+      cert: tls.cert,
+      key: tls.key,
+      requestCert: tls.verifyClients,
+      rejectUnauthorized: tls.verifyClients,
+      minVersion: 'TLSv1.2',
+      allowHalfOpen: true,
+    },
+    (socket) => {
+      socket.on('error', () => undefined);
+      accept(socket);
+    },
+  );
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
+}
+
+/** Calls back with the first bytes of a connection, which stay to be read. */
+function peek(socket: Socket, seen: (chunk: Buffer) => void): void {
+  const onData = (chunk: Buffer): void => {
+    socket.setTimeout(0);
+    socket.off('timeout', onTimeout);
+    socket.off('end', onEnd);
+    socket.pause();
+    socket.unshift(chunk);
+    seen(chunk);
+  };
+  const onTimeout = (): void => void socket.destroy();
+  const onEnd = (): void => void socket.end();
+  socket.setTimeout(HEAD_TIMEOUT_MS);
+  socket.once('timeout', onTimeout);
+  socket.once('data', onData);
+  socket.once('end', onEnd);
+}
+
+function receiveSecure(socket: Socket, tls: TlsServer): void {
+  peek(socket, (chunk) => {
+    if (chunk[0] === TLS_HANDSHAKE) {
+      tls.emit('connection', socket);
+      socket.resume();
+    } else {
+      socket.end(PLAIN_AT_TLS);
+      socket.resume();
+    }
+  });
+}
+
+function receive(socket: Socket, http: Server, handle: ApiServerOptions['handle']): void {
+  peek(socket, (chunk) => {
+    if (mayHijack(chunk)) {
+      readRequestHead(socket, (head) => {
+        if (head.upgrades) {
+          socket.unshift(head.raw);
+          http.emit('connection', socket);
+          socket.resume();
+          return;
+        }
+        const req = new IncomingMessage(socket);
+        req.method = head.method;
+        req.url = head.url;
+        req.httpVersion = '1.1';
+        req.httpVersionMajor = 1;
+        req.httpVersionMinor = 1;
+        req.rawHeaders = head.rawHeaders;
+        takeOver(req, socket, head.rest, handle);
+      });
+    } else {
+      http.emit('connection', socket);
+      socket.resume();
+    }
+  });
+}
+
+/** Whether the first bytes of a connection are a request that dockerd would hijack. */
+function mayHijack(chunk: Buffer): boolean {
+  if (chunk[0] !== 0x50) return false;
+  const line = /^(POST) (\S+) HTTP\/1\.[01]\r?\n/.exec(chunk.subarray(0, 4096).toString('latin1'));
+  return line !== null && isHijackPath('POST', line[2] ?? '');
+}
+
+function takeOver(req: IncomingMessage, socket: Socket, head: Buffer, handle: ApiServerOptions['handle']): void {
+  socket.on('error', () => undefined);
+  const res = new ServerResponse(req);
+  res.shouldKeepAlive = false;
+  res.assignSocket(socket);
+  res.once('finish', () => socket.end());
+  handle(req, res, { socket, head });
+}
+
+async function listenOn(server: NetServer, listen: Listen): Promise<Listen> {
+  if (listen.kind === 'unix') await removeDeadSocket(listen.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    const done = (): void => {
+      server.off('error', reject);
+      server.on('error', () => undefined);
+      resolve();
+    };
+    if (listen.kind === 'unix') server.listen(listen.path, done);
+    else server.listen({ port: listen.port, ...(listen.host === '' ? {} : { host: listen.host }) }, done);
+  });
+  if (listen.kind === 'unix') {
+    await chmod(listen.path, 0o660);
+    return listen;
+  }
+  return { kind: 'tcp', host: listen.host, port: (server.address() as AddressInfo).port };
+}
+
+/** Removes a socket file that nobody listens on any more, as a killed process leaves it. */
+async function removeDeadSocket(path: string): Promise<void> {
+  const dead = await new Promise<boolean>((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+  if (dead) await rm(path, { force: true });
+}

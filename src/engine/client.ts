@@ -1,0 +1,219 @@
+import { connect as netConnect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import { Pool, type Dispatcher } from 'undici';
+import { SwarmError, messageOf } from '../base/errors.ts';
+import type { EngineAddress } from './address.ts';
+
+/** What a connection to an engine needs to speak TLS. PEM bytes; `verify` checks the engine against `ca`. */
+export interface EngineTls {
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
+  verify: boolean;
+}
+
+/** An answer that was read whole. */
+export interface EngineAnswer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Buffer;
+}
+
+export interface CallOptions {
+  method?: string;
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  json?: unknown;
+  signal?: AbortSignal | undefined;
+  /** How long the whole answer may take. */
+  timeoutMs?: number;
+  /** Answers longer than this are refused. */
+  maxBytes?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 30_000;
+const ANSWER_MAX_BYTES = 256 * 1024 * 1024;
+
+/**
+ * One Docker Engine over HTTP: kept connections for requests, and raw ones for hijacked streams.
+ * Knows nothing of API versions; paths come complete.
+ */
+export class EngineClient {
+  readonly address: EngineAddress;
+  readonly #tls: EngineTls | undefined;
+  readonly #pool: Pool;
+
+  constructor(address: EngineAddress, tls?: EngineTls) {
+    this.address = address;
+    this.#tls = address.kind === 'tcp' ? tls : undefined;
+    const secure = this.#tls;
+    this.#pool = new Pool(originOf(address, secure !== undefined), {
+      connections: null,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // The engine keeps idle connections; dropping ours first means none is found dead when it is needed.
+      keepAliveTimeout: 20_000,
+      connect: {
+        timeout: CONNECT_TIMEOUT_MS,
+        ...(address.kind === 'unix' ? { socketPath: address.path } : {}),
+        ...(secure ? tlsOptions(secure) : {}),
+      },
+    });
+  }
+
+  /** The connection pool, for whoever streams. */
+  get dispatcher(): Dispatcher {
+    return this.#pool;
+  }
+
+  /** Sends a request and reads the whole answer, whatever its status. Throws `unavailable` or `timeout`. */
+  async call(path: string, options: CallOptions = {}): Promise<EngineAnswer> {
+    const deadline = AbortSignal.timeout(options.timeoutMs ?? ANSWER_TIMEOUT_MS);
+    const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
+    const headers: Record<string, string> = { ...options.headers };
+    let body: string | null = null;
+    if (options.json !== undefined) {
+      headers['content-type'] = 'application/json';
+      body = JSON.stringify(options.json);
+    }
+    try {
+      const answer = await this.#pool.request({
+        path,
+        method: (options.method ?? 'GET') as Dispatcher.HttpMethod,
+        headers,
+        body,
+        signal,
+      });
+      const max = options.maxBytes ?? ANSWER_MAX_BYTES;
+      const chunks: Buffer[] = [];
+      let size = 0;
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > max) throw new SwarmError('too-large', `the answer of ${this.address.text} exceeds ${max} bytes`);
+        chunks.push(chunk);
+      }
+      const only = chunks.length === 1 ? chunks[0] : undefined;
+      return { status: answer.statusCode, headers: answer.headers, body: only ?? Buffer.concat(chunks) };
+    } catch (error) {
+      throw this.failure(error, deadline.aborted);
+    }
+  }
+
+  /** `call`, for a JSON answer with a 2xx status; anything else throws with the engine's own words. */
+  async json(path: string, options: CallOptions = {}): Promise<unknown> {
+    const answer = await this.call(path, options);
+    if (answer.status < 200 || answer.status > 299) throw engineRefusal(answer);
+    try {
+      return JSON.parse(answer.body.toString('utf8')) as unknown;
+    } catch (cause) {
+      throw new SwarmError('unavailable', `${this.address.text} did not answer in JSON to ${path}`, { cause });
+    }
+  }
+
+  /** Opens a connection of its own, for streams that leave HTTP. The caller closes it. */
+  connect(signal?: AbortSignal): Promise<Duplex> {
+    const { address } = this;
+    const socket = ((): ReturnType<typeof netConnect> => {
+      if (address.kind === 'unix') return netConnect({ path: address.path, allowHalfOpen: true });
+      const target = { host: address.host, port: address.port, allowHalfOpen: true };
+      return this.#tls ? tlsConnect({ ...target, ...tlsOptions(this.#tls) }) : netConnect(target);
+    })();
+    socket.setNoDelay(true);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => socket.destroy(new Error('connect timed out')), CONNECT_TIMEOUT_MS);
+      const onAbort = (): void => void socket.destroy(new Error('aborted'));
+      const settle = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      socket.once('error', (error) => {
+        settle();
+        reject(this.failure(error, false));
+      });
+      socket.once(this.#tls ? 'secureConnect' : 'connect', () => {
+        settle();
+        resolve(socket);
+      });
+    });
+  }
+
+  /** Gives a failure of the wire its code and names the engine. */
+  failure(error: unknown, late: boolean): SwarmError {
+    if (error instanceof SwarmError) return error;
+    if (late) return new SwarmError('timeout', `engine ${this.address.text} did not answer in time`, { cause: error });
+    return new SwarmError('unavailable', `engine ${this.address.text}: ${wireMessage(error)}`, { cause: error });
+  }
+
+  /** Closes every connection at once. */
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
+
+/** Turns an engine's error answer into a SwarmError that carries its words. */
+export function engineRefusal(answer: EngineAnswer): SwarmError {
+  const code = ((): SwarmError['code'] => {
+    switch (answer.status) {
+      case 304:
+        return 'not-modified';
+      case 400:
+        return 'invalid';
+      case 401:
+        return 'unauthorized';
+      case 403:
+        return 'forbidden';
+      case 404:
+        return 'not-found';
+      case 409:
+        return 'conflict';
+      case 501:
+        return 'unsupported';
+      default:
+        return 'internal';
+    }
+  })();
+  return new SwarmError(code, refusalMessage(answer));
+}
+
+/** The words of an engine's error answer, JSON or text. */
+export function refusalMessage(answer: EngineAnswer): string {
+  const text = answer.body.toString('utf8').trim();
+  try {
+    const parsed = JSON.parse(text) as { message?: unknown };
+    if (typeof parsed.message === 'string') return parsed.message;
+  } catch {
+    // Old engines answer in plain text.
+  }
+  return text === '' ? `engine answered with status ${answer.status}` : text;
+}
+
+function originOf(address: EngineAddress, secure: boolean): string {
+  if (address.kind === 'unix') return 'http://localhost';
+  return `${secure ? 'https' : 'http'}://${address.text}`;
+}
+
+function tlsOptions(tls: EngineTls): {
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
+  rejectUnauthorized: boolean;
+} {
+  return {
+    ...(tls.ca ? { ca: tls.ca } : {}),
+    ...(tls.cert ? { cert: tls.cert } : {}),
+    ...(tls.key ? { key: tls.key } : {}),
+    rejectUnauthorized: tls.verify,
+  };
+}
+
+function wireMessage(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
+  if (error instanceof Error && /HTTPParserError/.test(error.name)) {
+    return `not HTTP (${error.message}): is this an engine's port, and does it speak TLS?`;
+  }
+  return messageOf(error);
+}

@@ -1,0 +1,135 @@
+import type { Duplex } from 'node:stream';
+import { SwarmError } from '../base/errors.ts';
+import type { EngineClient } from './client.ts';
+
+/** A request whose connection leaves HTTP after its head: attach, exec, session, grpc, websocket. */
+export interface HijackedRequest {
+  method: string;
+  /** Header names and values in the order they came: name, value, name, value … */
+  rawHeaders: readonly string[];
+  /** Bytes that came behind the head: the body, and what was sent after it. */
+  head: Buffer;
+  socket: Duplex;
+}
+
+const HEAD_MAX_BYTES = 64 * 1024;
+/** How long a client may keep its half of a finished session open. */
+const LINGER_MS = 10_000;
+const HEAD_END = Buffer.from('\r\n\r\n');
+const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+
+/**
+ * Passes a hijacked request to an engine at `path`, and from then on every byte both ways, half-closes included.
+ * When the engine declines (any answer that is an ordinary HTTP response) the client gets that answer and its
+ * connection is closed, so that nothing it sends later reaches the engine past the manager.
+ * Resolves when both directions are closed; rejects with `unavailable` while nothing was sent to the client.
+ */
+export async function relayHijacked(engine: EngineClient, request: HijackedRequest, path: string): Promise<void> {
+  const client = request.socket;
+  if (client.destroyed) return;
+  const leaving = new AbortController();
+  const onLeave = (): void => leaving.abort();
+  client.once('close', onLeave);
+  const upstream = await engine.connect(leaving.signal).finally(() => client.off('close', onLeave));
+  await new Promise<void>((resolve, reject) => {
+    let answered = false;
+    let open = 2;
+    const closed = (): void => {
+      open -= 1;
+      if (open === 0) resolve();
+    };
+    client.once('close', () => {
+      upstream.destroy();
+      closed();
+    });
+    upstream.once('close', () => {
+      if (!answered && !client.destroyed) {
+        reject(new SwarmError('unavailable', `engine ${engine.address.text} closed the connection`));
+        return;
+      }
+      client.end();
+      // The session is over; a client that never closes its half must not hold the connection for ever.
+      setTimeout(() => client.destroy(), LINGER_MS).unref();
+      closed();
+    });
+    upstream.once('end', () => upstream.end());
+    client.on('error', () => upstream.destroy());
+    upstream.on('error', () => undefined);
+
+    upstream.write(requestHead(request, path));
+    if (request.head.length > 0) upstream.write(request.head);
+    client.pipe(upstream);
+
+    readHead(upstream, (head, rest) => {
+      answered = true;
+      if (isRaw(head)) {
+        client.write(head);
+        if (rest.length > 0) client.write(rest);
+        upstream.pipe(client);
+      } else {
+        client.unpipe(upstream);
+        client.resume();
+        declined(head, rest, upstream, client);
+      }
+    });
+  });
+}
+
+function requestHead(request: HijackedRequest, path: string): string {
+  let text = `${request.method} ${path} HTTP/1.1\r\n`;
+  for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
+    const name = request.rawHeaders[i] ?? '';
+    text += `${name}: ${request.rawHeaders[i + 1] ?? ''}\r\n`;
+  }
+  return `${text}\r\n`;
+}
+
+/** Reads up to the end of an HTTP head, then calls back once with it and the bytes behind it. */
+function readHead(stream: Duplex, done: (head: Buffer, rest: Buffer) => void): void {
+  let seen: Buffer = Buffer.alloc(0);
+  const onData = (chunk: Buffer): void => {
+    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+    const end = seen.indexOf(HEAD_END);
+    if (end < 0) {
+      if (seen.length > HEAD_MAX_BYTES) stream.destroy();
+      return;
+    }
+    stream.off('data', onData);
+    stream.pause();
+    done(seen.subarray(0, end + HEAD_END.length), seen.subarray(end + HEAD_END.length));
+  };
+  stream.on('data', onData);
+}
+
+/** Whether an answer's head opens a raw stream: 101, or the 200 without a length that dockerd hijacks with. */
+function isRaw(head: Buffer): boolean {
+  const text = head.toString('latin1');
+  if (/^HTTP\/1\.1 101 /.test(text)) return true;
+  return /^HTTP\/1\.1 200 /.test(text) && !/\r\n(content-length|transfer-encoding):/i.test(text);
+}
+
+/** Hands over an ordinary HTTP answer and closes. */
+function declined(head: Buffer, rest: Buffer, upstream: Duplex, client: Duplex): void {
+  const text = head.toString('latin1');
+  const length = /\r\ncontent-length:\s*(\d+)/i.exec(text)?.[1];
+  const wanted = length === undefined ? Infinity : Number(length);
+  let got = 0;
+  const finish = (): void => {
+    client.end();
+    upstream.destroy();
+  };
+  const take = (chunk: Buffer): void => {
+    got += chunk.length;
+    client.write(chunk);
+    if (got >= wanted || (wanted === Infinity && chunk.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK))) finish();
+  };
+  client.write(text.replace(/\r\n\r\n$/, '\r\nConnection: close\r\n\r\n'), 'latin1');
+  if (wanted === 0) {
+    finish();
+    return;
+  }
+  upstream.on('data', take);
+  upstream.once('end', finish);
+  if (rest.length > 0) take(rest);
+  upstream.resume();
+}

@@ -1,0 +1,12 @@
+export { DEFAULT_ENGINE_PORT, parseEngineAddress, type EngineAddress } from './address.ts';
+export {
+  EngineClient,
+  engineRefusal,
+  refusalMessage,
+  type CallOptions,
+  type EngineAnswer,
+  type EngineTls,
+} from './client.ts';
+export { followEvents, type EngineEvent } from './events.ts';
+export { relayHijacked, type HijackedRequest } from './hijack.ts';
+export { relay, relayedBody, relayedHeaders, type RelayOptions, type RelayRequest } from './relay.ts';

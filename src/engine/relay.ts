@@ -1,0 +1,140 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { SwarmError } from '../base/errors.ts';
+import type { EngineClient } from './client.ts';
+
+/** Headers that belong to one connection and must not travel on (RFC 9110, 7.6.1), and those a relay sets itself. */
+const NOT_RELAYED = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'expect',
+]);
+
+/** What is sent to the engine. */
+export interface RelayRequest {
+  method: string;
+  /** Complete: version prefix, path and query. */
+  path: string;
+  headers: Record<string, string | string[]>;
+  body: Readable | Buffer | string | null;
+}
+
+export interface RelayOptions {
+  /** How long the engine may take until its status line; unlimited when not given. */
+  headTimeoutMs?: number;
+}
+
+/** The request headers that travel on to an engine. */
+export function relayedHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const kept: Record<string, string | string[]> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined && !NOT_RELAYED.has(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+/** The body of a client's request as a relay takes it: null when there is none. */
+export function relayedBody(request: IncomingMessage): Readable | null {
+  const { headers } = request;
+  if (headers['transfer-encoding'] !== undefined) return request;
+  const length = headers['content-length'];
+  return length === undefined || length === '0' ? null : request;
+}
+
+/**
+ * Sends a request to the engine and its answer to the client as it comes, with back-pressure both ways.
+ * Headers already set on the response stay, over the engine's own.
+ * A client that goes away ends the request at the engine; an engine that dies in the middle of its answer cuts
+ * the client's connection, so that nobody takes half an answer for a whole one.
+ * Resolves with the engine's status when the answer has been handed over, or the client is gone; rejects with
+ * `unavailable` or `timeout` only while nothing has been sent to the client.
+ */
+export function relay(
+  engine: EngineClient,
+  request: RelayRequest,
+  response: ServerResponse,
+  options: RelayOptions = {},
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let status = 0;
+    let control: Dispatcher.DispatchController | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    let late = false;
+    let gone = false;
+
+    const onDrain = (): void => control?.resume();
+    const onClose = (): void => {
+      if (response.writableFinished) return;
+      gone = true;
+      control?.abort(new Error('the client is gone'));
+      if (control === undefined) settle();
+    };
+    const settle = (error?: SwarmError): void => {
+      clearTimeout(timer);
+      response.off('drain', onDrain);
+      response.off('close', onClose);
+      if (error) reject(error);
+      else resolve(status);
+    };
+    response.on('drain', onDrain);
+    response.on('close', onClose);
+    if (options.headTimeoutMs !== undefined) {
+      timer = setTimeout(() => {
+        late = true;
+        control?.abort(new Error('no answer in time'));
+      }, options.headTimeoutMs);
+    }
+
+    engine.dispatcher.dispatch(
+      {
+        path: request.path,
+        method: request.method as Dispatcher.HttpMethod,
+        headers: request.headers,
+        body: request.body,
+      },
+      {
+        onRequestStart(controller) {
+          control = controller;
+          if (gone) controller.abort(new Error('the client is gone'));
+        },
+        onResponseStart(_controller, code, headers, statusMessage) {
+          if (code < 200) return;
+          clearTimeout(timer);
+          status = code;
+          const answer: Record<string, string | string[]> = {};
+          for (const name in headers) {
+            const value = headers[name];
+            if (value !== undefined && !NOT_RELAYED.has(name) && !response.hasHeader(name)) answer[name] = value;
+          }
+          response.writeHead(code, statusMessage ?? '', answer);
+          // A stream's head must reach the client before its first byte does: `wait` answers long after.
+          if (headers['content-length'] === undefined) response.flushHeaders();
+        },
+        onResponseData(controller, chunk) {
+          if (!response.write(chunk)) controller.pause();
+        },
+        onResponseEnd() {
+          response.end();
+          settle();
+        },
+        onResponseError(_controller, cause) {
+          if (gone) settle();
+          else if (response.headersSent) {
+            response.destroy();
+            settle();
+          } else settle(engine.failure(cause, late));
+        },
+      },
+    );
+  });
+}

@@ -1,0 +1,25 @@
+/** The door of the scheduler: which node takes a container, and why not. Pure. */
+export { createScheduler } from './scheduler.ts';
+export type { Scheduler, SchedulerOptions } from './scheduler.ts';
+export { SchedulerNode } from './node.ts';
+export type { NodeFacts } from './node.ts';
+export { expressionText, hasNodeConstraint, parseExpression, parseExpressions } from './expression.ts';
+export type { Expression, ExpressionKind } from './expression.ts';
+export { extractBuildArgExpressions, extractExpressions } from './extract.ts';
+export type { ExtractedBuildArgs, ExtractedConfig, PlacementWishes, ReschedulePolicy } from './extract.ts';
+export type { ContainerFacts, ImageFacts, PortUse, Protocol } from './facts.ts';
+export type { Matcher } from './matcher.ts';
+export { DEFAULT_FILTERS, FILTER_NAMES, STRATEGY_NAMES } from './types.ts';
+export type {
+  Dependency,
+  DependencyKind,
+  FilterName,
+  FilterRefusal,
+  Placement,
+  PlacementFailure,
+  PlacementFailureReason,
+  PlacementRequest,
+  PreparedFilter,
+  RefusalReason,
+  StrategyName,
+} from './types.ts';

@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SwarmError, messageOf } from '../base/errors.ts';
+import { ApiCall, Router, parseApiVersion, type Hijack } from '../docker-api/index.ts';
+import type { Context } from './context.ts';
+import { createRoutes } from './routes.ts';
+import { commonHeaders, versionRefusal } from './system.ts';
+
+/** The Docker API of the pool, as a function of one request. */
+export function createApi(
+  context: Context,
+): (req: IncomingMessage, res: ServerResponse, hijack?: Hijack) => void {
+  const router = new Router(createRoutes());
+  const { log } = context.config;
+
+  const answer = async (call: ApiCall, refusal: SwarmError | undefined): Promise<void> => {
+    if (refusal) throw refusal;
+    if (context.config.cors && call.method === 'OPTIONS') {
+      call.empty(200);
+      return;
+    }
+    const found = router.find(call.method, call.path);
+    if (!found) {
+      call.refuse(404, 'page not found');
+      return;
+    }
+    call.params = found.params;
+    await found.route.handler(call, context);
+  };
+
+  return (req, res, hijack) => {
+    const target = readTarget(req.url ?? '/', context);
+    const call = new ApiCall({ req, res, hijack, ...target });
+    res.on('error', () => undefined);
+    commonHeaders(call, context);
+    answer(call, target.refusal).catch((error: unknown) => {
+      if (!(error instanceof SwarmError)) log.error({ err: messageOf(error), path: call.path }, 'Request failed');
+      else log.debug({ err: error.message, method: call.method, path: call.path }, 'Request refused');
+      call.fail(error);
+    });
+  };
+}
+
+interface Target {
+  path: string;
+  search: string;
+  minor: number;
+  refusal: SwarmError | undefined;
+}
+
+/** Takes a request target apart. What is wrong with it is told by the answer. */
+function readTarget(url: string, context: Context): Target {
+  const mark = url.indexOf('?');
+  const search = mark < 0 ? '' : url.slice(mark);
+  let path = mark < 0 ? url : url.slice(0, mark);
+  let minor = context.pool.minor;
+  let refusal: SwarmError | undefined;
+  const prefix = /^\/v(\d+\.\d+)(?=\/)/.exec(path);
+  if (prefix) {
+    path = path.slice(prefix[0].length);
+    const asked = parseApiVersion(prefix[1]);
+    if (asked === undefined) refusal = new SwarmError('invalid', `invalid API version: ${prefix[1] ?? ''}`);
+    else {
+      minor = asked;
+      // A ping must tell any client which version to speak.
+      if (path !== '/_ping') refusal = versionRefusal(asked, context);
+    }
+  }
+  try {
+    path = decodeURIComponent(path);
+  } catch {
+    refusal = new SwarmError('invalid', 'the path is not properly encoded');
+  }
+  return { path, search, minor, refusal };
+}

@@ -1,0 +1,199 @@
+import { SwarmError } from '../base/errors.ts';
+import { asArray, asObject, asString } from '../base/json.ts';
+import {
+  filtersText,
+  matchesLabels,
+  queryFilters,
+  queryFlag,
+  queryInt,
+  type ApiCall,
+  type Filters,
+} from '../docker-api/index.ts';
+import type { Container } from './container.ts';
+import type { Context } from './context.ts';
+import { locateContainer } from './locate.ts';
+import type { EngineNode } from './engine-node.ts';
+
+/** What the index can tell of; the other filters of the Engine API are asked of the engines. */
+const OWN_FILTERS = ['id', 'name', 'label', 'status', 'exited', 'before', 'since', 'network', 'health', 'node'];
+const ENGINE_FILTERS = ['ancestor', 'publish', 'expose', 'isolation', 'volume', 'is-task'];
+const STATES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+const ASK_TIMEOUT_MS = 30_000;
+
+/** The list without arguments that nearly everybody asks for, kept until it is not true any more. */
+interface KeptList {
+  indexVersion: number;
+  poolVersion: number;
+  untilMs: number;
+  body: Buffer;
+}
+
+/** The image of the manager and its agents, which `ps` hides without `-a`. */
+const HIDDEN_IMAGE = /^(docker\.io\/)?(library\/)?swarm(:[\w.-]+|@sha256:[0-9a-f]{64})?$/;
+
+/** `GET /containers/json` from the index: running ones, or as the query says. */
+export function createContainerList(): (call: ApiCall, context: Context) => Promise<void> {
+  const kept = new Map<string, KeptList>();
+  return async (call, context) => {
+    await context.pool.settle();
+    const { index } = context.pool;
+    const plain = call.search === '' || call.search === '?all=1' || call.search === '?limit=0';
+    const nowMs = Date.now();
+    const former = plain ? kept.get(call.search) : undefined;
+    const poolVersion = context.pool.version;
+    if (former && former.indexVersion === index.version && former.poolVersion === poolVersion && nowMs < former.untilMs) {
+      call.body(200, 'application/json', former.body);
+      return;
+    }
+    if (queryFlag(call.query, 'size')) {
+      await listWithSizes(call, context, nowMs);
+      return;
+    }
+    const { body, untilMs } = listBody(await select(call, context), nowMs);
+    if (plain) kept.set(call.search, { indexVersion: index.version, poolVersion, untilMs, body });
+    call.body(200, 'application/json', body);
+  };
+}
+
+function listBody(containers: readonly Container[], nowMs: number): { body: Buffer; untilMs: number } {
+  let untilMs = Infinity;
+  const entries = containers.map((container) => {
+    const entry = container.listEntry(nowMs);
+    if (entry.untilMs < untilMs) untilMs = entry.untilMs;
+    return entry.text;
+  });
+  return { body: Buffer.from(`[${entries.join(',')}]`), untilMs };
+}
+
+/** The containers a query asks for, newest first. */
+async function select(call: ApiCall, context: Context): Promise<readonly Container[]> {
+  const { query } = call;
+  const filters = queryFilters(query, [...OWN_FILTERS, ...ENGINE_FILTERS]);
+  const limit = queryInt(query, 'limit');
+  const before = query.get('before') ?? filters.get('before')?.[0];
+  const since = query.get('since') ?? filters.get('since')?.[0];
+  const all = queryFlag(query, 'all') || limit > 0 || before !== undefined || since !== undefined;
+  if (context.config.refreshOnNodeFilter && filters.has('node')) await refreshNamed(context, filters.get('node') ?? []);
+  const tests = ownTests(filters, all);
+  const matching = await askEngines(context, filters);
+  if (matching) tests.push((container) => matching.has(container.id));
+  if (before) {
+    const bound = await locateContainer(context.pool, before);
+    tests.push((container) => container !== bound && container.created <= bound.created);
+  }
+  if (since) {
+    const bound = await locateContainer(context.pool, since);
+    tests.push((container) => container !== bound && container.created >= bound.created);
+  }
+  const every = context.pool.index.newestFirst();
+  const chosen = tests.length === 0 ? every : every.filter((container) => tests.every((test) => test(container)));
+  return limit > 0 ? chosen.slice(0, limit) : chosen;
+}
+
+type Test = (container: Container) => boolean;
+
+function ownTests(filters: Filters, all: boolean): Test[] {
+  const tests: Test[] = [];
+  const status = filters.get('status');
+  for (const word of status ?? []) {
+    if (!STATES.includes(word)) throw new SwarmError('invalid', `invalid filter 'status=${word}'`);
+  }
+  const exited = filters.get('exited');
+  if (!all && !status && !exited) {
+    tests.push(({ state, node }) => node.healthy && (state === 'running' || state === 'paused' || state === 'restarting'));
+  }
+  if (!all) tests.push((container) => !HIDDEN_IMAGE.test(container.image));
+  const on = (key: string, make: (values: readonly string[]) => Test): void => {
+    const values = filters.get(key);
+    if (values && values.length > 0) tests.push(make(values));
+  };
+  on('status', (values) => (container) => values.includes(container.state));
+  on('id', (values) => (container) => values.some((value) => container.id.startsWith(value)));
+  on('name', (values) => nameTest(values));
+  on('label', (values) => (container) => matchesLabels(container.labels, values));
+  on('node', (values) => ({ node }) => values.some((value) => value === node.name || value === node.id));
+  on('health', (values) => ({ details }) => values.includes(details.run.health || 'none'));
+  on('network', (values) => networkTest(values));
+  on('exited', (values) => {
+    const codes = values.map((value) => {
+      if (!/^-?\d+$/.test(value)) throw new SwarmError('invalid', `invalid filter 'exited=${value}'`);
+      return Number(value);
+    });
+    return ({ state, details }) => state === 'exited' && codes.includes(details.run.exitCode);
+  });
+  return tests;
+}
+
+/** Docker takes the name filter as a regular expression, with or without the leading slash. */
+function nameTest(values: readonly string[]): Test {
+  const expressions = values.map((value) => {
+    try {
+      return new RegExp(value);
+    } catch {
+      throw new SwarmError('invalid', `invalid filter 'name=${value}'`);
+    }
+  });
+  return ({ name, node }) =>
+    expressions.some((expression) => [name, `/${name}`, `${node.name}/${name}`, `/${node.name}/${name}`].some((text) => expression.test(text)));
+}
+
+function networkTest(values: readonly string[]): Test {
+  return ({ summary, node }) => {
+    const networks = asObject(asObject(summary['NetworkSettings'])['Networks']);
+    return Object.entries(networks).some(([name, entry]) => {
+      const id = asString(asObject(entry)['NetworkID']);
+      return values.some(
+        (value) => value === name || value === `${node.name}/${name}` || (value.length > 0 && id.startsWith(value)),
+      );
+    });
+  };
+}
+
+async function refreshNamed(context: Context, names: readonly string[]): Promise<void> {
+  const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
+  await Promise.all(
+    names.map(async (name) => {
+      const node = context.pool.node(name);
+      if (node?.healthy) await node.inventory.load(signal).catch(() => node.suspect());
+    }),
+  );
+}
+
+/** The ids that match what only engines can tell; undefined when nothing of the kind is asked for. */
+async function askEngines(context: Context, filters: Filters): Promise<Set<string> | undefined> {
+  const asked = new Map([...filters].filter(([key]) => ENGINE_FILTERS.includes(key)));
+  if (asked.size === 0) return undefined;
+  const search = `?all=1&filters=${encodeURIComponent(filtersText(asked))}`;
+  const lists = await fromEach(context.pool.healthy(), search);
+  return new Set(lists.flatMap((list) => list.map((entry) => asString(asObject(entry)['Id']))));
+}
+
+/** Every engine's list; one that fails or does not answer in time adds nothing. */
+function fromEach(nodes: readonly EngineNode[], search: string): Promise<(readonly unknown[])[]> {
+  return Promise.all(
+    nodes.map(async (node) => {
+      try {
+        const path = node.path(`/containers/json${search}`);
+        return asArray(await node.client.json(path, { timeoutMs: ASK_TIMEOUT_MS }));
+      } catch (error) {
+        // An image that this engine does not have is no match here, whatever it is elsewhere.
+        if (!(error instanceof SwarmError && error.code === 'not-found')) node.suspect();
+        return [];
+      }
+    }),
+  );
+}
+
+async function listWithSizes(call: ApiCall, context: Context, nowMs: number): Promise<void> {
+  const chosen = await select(call, context);
+  const nodes = [...new Set(chosen.map((container) => container.node))].filter((node) => node.healthy);
+  const sizes = new Map<string, Record<string, unknown>>();
+  for (const list of await fromEach(nodes, '?all=1&size=1')) {
+    for (const entry of list) sizes.set(asString(asObject(entry)['Id']), asObject(entry));
+  }
+  const answer = chosen.map((container) => {
+    const { SizeRw, SizeRootFs } = sizes.get(container.id) ?? {};
+    return { ...container.listObject(nowMs), SizeRw, SizeRootFs };
+  });
+  call.json(200, answer);
+}

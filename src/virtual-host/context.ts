@@ -1,0 +1,18 @@
+import type { ApiCall } from '../docker-api/index.ts';
+import type { ManagerConfig } from './config.ts';
+import type { BuildSessions } from './build-sessions.ts';
+import type { ExecIndex } from './exec-index.ts';
+import type { Placer } from './placer.ts';
+import type { Pool } from './pool.ts';
+
+/** What the handlers of the API work with; one for a manager's life. */
+export interface Context {
+  readonly config: ManagerConfig;
+  readonly pool: Pool;
+  readonly placer: Placer;
+  readonly execs: ExecIndex;
+  readonly builds: BuildSessions;
+}
+
+/** Answers one call. What it throws becomes the answer while none has been sent. */
+export type Handler = (call: ApiCall, context: Context) => Promise<void> | void;

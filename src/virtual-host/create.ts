@@ -1,0 +1,173 @@
+import { SwarmError } from '../base/errors.ts';
+import { asObject, asString, type Json } from '../base/json.ts';
+import { engineRefusal, type EngineAnswer } from '../engine/index.ts';
+import { readJson, type ApiCall } from '../docker-api/index.ts';
+import { parseExpression, type PreparedFilter } from '../scheduler/index.ts';
+import type { Context } from './context.ts';
+import { bodyForEngine, readCreateRequest, type CreateRequest } from './create-request.ts';
+import type { EngineNode } from './engine-node.ts';
+import { planNetworks, type NetworkPlan } from './network-plan.ts';
+import type { Held } from './placer.ts';
+
+/** What came of one try at one engine. */
+type Attempt =
+  | { kind: 'made'; answer: EngineAnswer }
+  | { kind: 'no-image'; answer: EngineAnswer }
+  | { kind: 'refused'; node: EngineNode; answer: EngineAnswer };
+
+/** How long an engine may take to make a container; the client's own patience comes on top. */
+const CREATE_TIMEOUT_MS = 120_000;
+
+/** `POST /containers/create` */
+export async function createContainer(call: ApiCall, context: Context): Promise<void> {
+  const body = await readJson(call.req);
+  if (!body) throw new SwarmError('invalid', 'invalid JSON: got EOF while reading request body');
+  const request = readCreateRequest(call.query.get('name') ?? '', body);
+  if (request.placement.image === '') {
+    throw new SwarmError('invalid', 'No command specified');
+  }
+  const search = new URLSearchParams(call.query);
+  search.delete('name');
+  if (request.name !== '') search.set('name', request.name);
+  const answer = await makeContainer(context, request, {
+    path: (node) => node.path('/containers/create', call.minor) + (search.size > 0 ? `?${search.toString()}` : ''),
+    headers: registryAuth(call),
+  });
+  call.body(answer.status, 'application/json', answer.body);
+}
+
+function registryAuth(call: ApiCall): Record<string, string> {
+  const auth = call.req.headers['x-registry-auth'];
+  return typeof auth === 'string' ? { 'x-registry-auth': auth } : {};
+}
+
+interface Sending {
+  path: (node: EngineNode) => string;
+  headers: Record<string, string>;
+}
+
+/**
+ * Places a container and makes it there. An engine without the image is answered with one more try among the nodes
+ * that have it; an engine that refuses, with as many tries elsewhere as `swarm.createretry` gives.
+ * Resolves with the engine's 201. Throws the engine's or the scheduler's words.
+ */
+async function makeContainer(context: Context, request: CreateRequest, sending: Sending): Promise<EngineAnswer> {
+  const releaseName = context.placer.holdName(request.name);
+  try {
+    const networks = await planNetworks(context, request.body);
+    let wanted = request;
+    let retries = context.config.createRetry;
+    let noImage: EngineAnswer | undefined;
+    const refusers = new Set<EngineNode>();
+    for (;;) {
+      const held = holdPlace(context, wanted, networks, refusers, noImage);
+      const attempt = await createAt(held.node, wanted, networks, sending).finally(() => held.release());
+      switch (attempt.kind) {
+        case 'made':
+          return attempt.answer;
+        case 'no-image':
+          if (noImage) throw engineRefusal(attempt.answer);
+          noImage = attempt.answer;
+          wanted = withImageAffinity(request, noImage);
+          break;
+        case 'refused':
+          if (retries <= 0) throw engineRefusal(attempt.answer);
+          retries -= 1;
+          refusers.add(attempt.node);
+          context.config.log.warn({ name: request.name, node: attempt.node.name }, 'Creating again on another node');
+          break;
+      }
+    }
+  } finally {
+    releaseName();
+  }
+}
+
+/** Throws the scheduler's words; or, when this is the try among the nodes that have the image, the engine's. */
+function holdPlace(
+  context: Context,
+  request: CreateRequest,
+  networks: NetworkPlan,
+  refusers: ReadonlySet<EngineNode>,
+  noImage: EngineAnswer | undefined,
+): Held {
+  const extra = [...networks.filters];
+  if (refusers.size > 0 && refusers.size < context.pool.healthy().length) extra.push(notThere(refusers));
+  try {
+    return context.placer.hold(request.placement, request.facts, extra);
+  } catch (error) {
+    throw noImage ? engineRefusal(noImage) : error;
+  }
+}
+
+async function createAt(
+  node: EngineNode,
+  request: CreateRequest,
+  networks: NetworkPlan,
+  sending: Sending,
+): Promise<Attempt> {
+  const json = await networks.bind(node, bodyForEngine(request, node));
+  const answer = await node.client
+    .call(sending.path(node), { method: 'POST', json, headers: sending.headers, timeoutMs: CREATE_TIMEOUT_MS })
+    .catch((error: unknown) => {
+      node.suspect();
+      throw error;
+    });
+  if (answer.status === 201) {
+    indexNew(node, request, answer);
+    return { kind: 'made', answer };
+  }
+  return isNoSuchImage(answer) ? { kind: 'no-image', answer } : { kind: 'refused', node, answer };
+}
+
+/** Puts what was made into the index at once, so that the client's next call finds it. */
+function indexNew(node: EngineNode, request: CreateRequest, answer: EngineAnswer): void {
+  const id = asString(asObject(JSON.parse(answer.body.toString('utf8')) as unknown)['Id']);
+  const { facts } = request;
+  const summary: Json = {
+    Id: id,
+    Names: [`/${request.name}`],
+    Image: facts.image,
+    ImageID: facts.imageId,
+    Command: '',
+    Created: Math.floor((Date.now() + node.clockSkewMs) / 1000),
+    Ports: [],
+    Labels: facts.labels,
+    State: 'created',
+    Status: 'Created',
+    HostConfig: { NetworkMode: asString(asObject(request.body['HostConfig'])['NetworkMode']) || 'default' },
+    NetworkSettings: { Networks: {} },
+    Mounts: [],
+  };
+  node.inventory.add(summary, {
+    run: { startedAtMs: 0, finishedAtMs: 0, exitCode: 0, health: '' },
+    nanoCpus: facts.nanoCpus,
+    memoryBytes: facts.memoryBytes,
+    ports: facts.ports,
+  });
+}
+
+function isNoSuchImage(answer: EngineAnswer): boolean {
+  return answer.status === 404 && /no such image/i.test(answer.body.toString('utf8'));
+}
+
+/** Throws the engine's words where the image's name can't be an affinity. */
+function withImageAffinity(request: CreateRequest, noImage: EngineAnswer): CreateRequest {
+  const { placement } = request;
+  try {
+    const affinity = parseExpression('affinity', `image==${placement.image}`);
+    return { ...request, placement: { ...placement, affinities: [...placement.affinities, affinity] } };
+  } catch {
+    throw engineRefusal(noImage);
+  }
+}
+
+function notThere(refusers: ReadonlySet<EngineNode>): PreparedFilter {
+  const places = new Set([...refusers].map((node) => node.sched));
+  return {
+    name: 'createretry',
+    conditions: ['not a node that has just refused it'],
+    check: (place) => !places.has(place),
+    explain: () => 'it has just refused this container',
+  };
+}

@@ -1,0 +1,2 @@
+export type { ListenAddress, ManagerConfig, TlsMaterial } from './config.ts';
+export { startManager, type Manager } from './manager.ts';

@@ -1,0 +1,42 @@
+import type { Readable } from 'node:stream';
+import { SwarmError } from '../base/errors.ts';
+import { relay, relayHijacked, relayedBody, relayedHeaders } from '../engine/index.ts';
+import type { ApiCall } from '../docker-api/index.ts';
+import type { EngineNode } from './engine-node.ts';
+
+export interface PassOptions {
+  /** Instead of the client's body. */
+  body?: Readable | Buffer | string | null;
+  /** Instead of the client's query, with its question mark. */
+  search?: string;
+  method?: string;
+}
+
+/**
+ * Passes a call on to an engine, at `path` (encoded, without version) and in the version nearest to the client's,
+ * streams and upgrades included. Resolves with the engine's status; 101 for a connection that left HTTP.
+ */
+export async function pass(call: ApiCall, node: EngineNode, path: string, options: PassOptions = {}): Promise<number> {
+  const target = node.path(path, call.minor) + (options.search ?? call.search);
+  try {
+    if (call.hijack) {
+      const { socket, head } = call.hijack;
+      call.res.detachSocket(call.req.socket);
+      await relayHijacked(node.client, { method: call.method, rawHeaders: call.req.rawHeaders, head, socket }, target);
+      return 101;
+    }
+    const headers = relayedHeaders(call.req.headers);
+    const replaced = options.body !== undefined;
+    if (replaced) delete headers['content-length'];
+    const body = replaced ? options.body : relayedBody(call.req);
+    return await relay(
+      node.client,
+      { method: options.method ?? call.method, path: target, headers, body: body ?? null },
+      call.res,
+    );
+  } catch (error) {
+    if (call.hijack) call.res.assignSocket(call.req.socket);
+    if (error instanceof SwarmError && (error.code === 'unavailable' || error.code === 'timeout')) node.suspect();
+    throw error;
+  }
+}

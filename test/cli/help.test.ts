@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { run } from './swarm-process.ts';
+
+/** The version changes with every release and commit; the layout must not. */
+const masked = (text: string): string => text.replace(/^Version: .*$/m, 'Version: X (commit)');
+
+test.each([
+  ['help', [['--help'], ['-h'], ['-help'], ['help'], ['h'], []]],
+  [
+    'help-manage',
+    [
+      ['help', 'manage'],
+      ['h', 'm'],
+      ['manage', '--help'],
+      ['m', '-h'],
+      ['manage', '-H', ':1', 'a', '-h'],
+    ],
+  ],
+  [
+    'help-list',
+    [
+      ['help', 'list'],
+      ['l', '--help'],
+    ],
+  ],
+  [
+    'help-join',
+    [
+      ['help', 'join'],
+      ['j', '-h'],
+    ],
+  ],
+  [
+    'help-create',
+    [
+      ['help', 'create'],
+      ['c', '-h'],
+    ],
+  ],
+  [
+    'help-help',
+    [
+      ['help', 'help'],
+      ['help', '--help'],
+    ],
+  ],
+])('%s', async (name, ways) => {
+  const [first, ...others] = await Promise.all(ways.map((args) => run(args)));
+  expect(first).toMatchObject({ code: 0, stderr: '' });
+  await expect(masked(first?.stdout ?? '')).toMatchFileSnapshot(`${name}.golden`);
+  for (const other of others) expect(other).toEqual(first);
+});
+
+test.concurrent.each([['--version'], ['-v'], ['-version']])('%s', async (flag) => {
+  expect(await run([flag])).toEqual({
+    code: 0,
+    stdout: expect.stringMatching(/^swarm version \d+\.\d+\.\d+\S* \(([0-9a-f]{7}|release)\)\n$/) as string,
+    stderr: '',
+  });
+});

@@ -1,0 +1,13 @@
+export { startHosts, whyNoHosts, type Hosts, type HostsOptions } from './hosts.ts';
+export type { Host } from './host.ts';
+export {
+  dockerClis,
+  ensureBuildx,
+  ensureComposeV2,
+  ensureEngine,
+  type DockerCli,
+  type EngineVersion,
+} from './engines.ts';
+export { imageArchive } from './images.ts';
+export { leftovers } from './leftovers.ts';
+export { run, tryRun, until, type CommandOptions, type CommandResult } from './shell.ts';
