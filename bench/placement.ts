@@ -169,7 +169,7 @@ function p50Of(
 }
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, seconds: { type: 'string' } } });
-const forMs = Number(values.seconds ?? '3') * 1000;
+const forMs = Number(values.seconds ?? '2') * 1000;
 
 if (!values.json) {
   console.log('Placements with all filters, 30 containers a node at the start; times in µs');

@@ -1,26 +1,21 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
 
 /** Both `src/base` of a checkout and `dist/base` of a package lie two folders below the root. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The version of the package. */
-export const VERSION: string = z
-  .object({ version: z.string() })
-  .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))).version;
+export const VERSION: string = textsIn('package.json').version ?? 'unknown';
 
 /** What the build of a package wrote down; a checkout has none. */
-const build = z
-  .object({ commit: z.string(), time: z.iso.datetime() })
-  .safeParse(JSON.parse(readOr(join(root, 'dist', 'build.json')) ?? 'null')).data;
+const build = textsIn('dist/build.json');
 
 /** The commit this runs from, seven digits: the checkout's, else the package's, else `release`. */
-export const COMMIT: string = (checkoutCommit(root) ?? build?.commit ?? 'release').slice(0, 7);
+export const COMMIT: string = (checkoutCommit(root) ?? build.commit ?? 'release').slice(0, 7);
 
 /** When it was built (RFC 3339); of a checkout, when its package.json was written. */
-export const BUILD_TIME: string = build?.time ?? statSync(join(root, 'package.json')).mtime.toISOString();
+export const BUILD_TIME: string = build.time ?? statSync(join(root, 'package.json')).mtime.toISOString();
 
 /** Reads git's own files, because a version must not need git. Looks at this folder only, not at its parents. */
 export function checkoutCommit(folder: string): string | undefined {
@@ -54,4 +49,9 @@ function readOr(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The texts of a JSON file that the project itself writes; none where there is no such file. */
+function textsIn(path: string): Partial<Record<string, string>> {
+  return JSON.parse(readOr(join(root, path)) ?? '{}') as Partial<Record<string, string>>;
 }

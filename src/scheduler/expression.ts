@@ -3,7 +3,7 @@ import { listMatcher, type Matcher, valueMatcher } from './matcher.ts';
 import { PatternError } from './regexp-parse.ts';
 
 export type ExpressionKind = 'constraint' | 'affinity' | 'whitelist';
-export type Operator = '==' | '!=';
+type Operator = '==' | '!=';
 
 /** `key==value`, `key!=~value`: a condition that a user puts on the node. */
 export interface Expression {

@@ -58,7 +58,7 @@ export const FILTER_NAMES = [
 export type FilterName = (typeof FILTER_NAMES)[number];
 
 /** What a manager uses when no filter is chosen: all of them. */
-export const DEFAULT_FILTERS: readonly FilterName[] = FILTER_NAMES;
+export const DEFAULT_FILTERS: readonly FilterName[] = [...FILTER_NAMES];
 
 export const STRATEGY_NAMES = ['spread', 'binpack', 'random'] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];

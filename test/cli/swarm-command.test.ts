@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -133,4 +133,28 @@ test('a port in use is one line and exit 1; an open door is warned of', async ()
   expect(lines[0]).toContain(`level=warning msg="Listening without TLS`);
   expect(lines[1]).toContain('address already in use. Choose another port (-H :PORT)');
   expect(lines[1]).toContain(`ss -ltnp 'sport = :${port}'`);
+});
+
+test('a second signal ends a manager that is still closing', async () => {
+  const path = join(folder, 's.sock');
+  const child = spawn(SWARM, ['manage', '-H', `unix://${path}`, '127.0.0.1:1'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  for await (const line of createInterface(child.stdout)) {
+    if (line.includes('Stopping')) child.kill('SIGTERM');
+    if (!line.includes('proto=unix')) continue;
+    // Half a request is work under way, for which a closing manager waits.
+    const half = connect(path).on('error', () => undefined);
+    half.write('GET /_ping HTTP/1.1\r\nHost: x\r\n', () => setTimeout(() => child.kill('SIGTERM'), 100));
+  }
+  expect(await exited).toEqual([143, null]);
+});
+
+test('npm scripts find the same Node, whatever Node starts them', async () => {
+  const module = new URL('../../scripts/runtime.mjs', import.meta.url).href;
+  const script = `import('${module}').then(({ runtimePath }) => console.log(runtimePath()))`;
+  const { stdout: path } = await run(['-e', script], {}, 'node');
+  const { stdout: version } = await run(['--version'], {}, path.trim());
+  expect(Number(/^v(\d+)/.exec(version)?.[1])).toBeGreaterThanOrEqual(24);
 });
