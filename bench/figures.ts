@@ -9,7 +9,8 @@ export interface Figures {
 
 export function figuresOf(samplesMs: readonly number[]): Figures {
   const sorted = [...samplesMs].sort((a, b) => a - b);
-  const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN;
+  const at = (part: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN;
   return { count: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99) };
 }
 
@@ -36,7 +37,10 @@ export class Client {
         {
           method,
           agent: this.#agent,
-          headers: body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+          headers:
+            body === undefined
+              ? {}
+              : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
         },
         (res) => {
           const chunks: Buffer[] = [];
@@ -45,7 +49,8 @@ export class Client {
           res.on('end', () => {
             const status = res.statusCode ?? 0;
             const whole = Buffer.concat(chunks);
-            if (status >= 400) reject(new Error(`${method} ${path}: ${status} ${whole.toString('utf8', 0, 300)}`));
+            if (status >= 400)
+              reject(new Error(`${method} ${path}: ${status} ${whole.toString('utf8', 0, 300)}`));
             else resolve({ status, body: whole });
           });
         },
@@ -73,7 +78,11 @@ export async function timed(task: () => Promise<unknown>): Promise<number> {
 }
 
 /** Requests a second that `clients` loops of `task` reach in about `durationMs`. */
-export async function throughput(clients: number, durationMs: number, task: (client: number) => Promise<unknown>): Promise<number> {
+export async function throughput(
+  clients: number,
+  durationMs: number,
+  task: (client: number) => Promise<unknown>,
+): Promise<number> {
   const from = performance.now();
   let done = 0;
   await Promise.all(

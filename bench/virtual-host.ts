@@ -26,7 +26,10 @@ type Operation = (client: Client, state: Map<string, string>) => Promise<unknown
 const createBody = { Image: 'busybox', Cmd: ['sleep', '1000'] };
 
 async function exec(client: Client, container: string): Promise<void> {
-  const { Id } = await client.json('POST', `/containers/${container}/exec`, { Cmd: ['true'], AttachStdout: true });
+  const { Id } = await client.json('POST', `/containers/${container}/exec`, {
+    Cmd: ['true'],
+    AttachStdout: true,
+  });
   await client.call('POST', `/exec/${String(Id)}/start`, { Detach: true });
 }
 
@@ -85,13 +88,20 @@ try {
     }
     const many = new Client(swarm.url, CLIENTS);
     const running = states.manager.get('running') ?? '';
-    const inspects = await throughput(CLIENTS, THROUGHPUT_MS, () => many.call('GET', `/containers/${running}/json`));
+    const inspects = await throughput(CLIENTS, THROUGHPUT_MS, () =>
+      many.call('GET', `/containers/${running}/json`),
+    );
     const lists = await throughput(CLIENTS, THROUGHPUT_MS, () => many.call('GET', '/containers/json?all=1'));
     const direct = new Client(`http://${hosts.at(0).address}`, CLIENTS);
-    const directInspects = await throughput(CLIENTS, THROUGHPUT_MS, () => direct.call('GET', `/containers/${states.engine.get('running')}/json`));
-    console.log(`inspect, ${CLIENTS} clients: ${inspects.toFixed(0)} requests/s (engine alone ${directInspects.toFixed(0)}; Go original 2400)`);
+    const directInspects = await throughput(CLIENTS, THROUGHPUT_MS, () =>
+      direct.call('GET', `/containers/${states.engine.get('running')}/json`),
+    );
+    console.log(
+      `inspect, ${CLIENTS} clients: ${inspects.toFixed(0)} requests/s (engine alone ${directInspects.toFixed(0)}; Go original 2400)`,
+    );
     console.log(`ps -a, ${CLIENTS} clients: ${lists.toFixed(0)} requests/s (Go original 2400)`);
-    const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${swarm.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
+    const rss =
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${swarm.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
     console.log(`memory of the manager: ${rss.toFixed(0)} MB (aim: below 150; Go original 21)`);
     for (const client of [manager, engine, many, direct]) client.close();
   } finally {

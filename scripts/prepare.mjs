@@ -1,7 +1,7 @@
 // Makes a machine ready for `npm start` and `npm test`. Plain JavaScript that any Node from 18 on can start, because
 // on a fresh clone there is nothing else yet.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -132,8 +132,11 @@ function keepServicesOff() {
   return () => {
     if (ours) rmSync(policy, { force: true });
     const added = fresh.filter(found);
-    if (added.length === 0 || !onPath('systemctl')) return;
-    spawnSync('systemctl', ['disable', '--quiet', ...added]);
+    if (added.length === 0 || !existsSync('/etc/systemd/system')) return;
+    // As `systemctl disable` does; but systemd need not run, nor be there, for its links to be made.
+    const folder = '/etc/systemd/system';
+    for (const wants of readdirSync(folder).filter((name) => name.endsWith('.wants')))
+      for (const unit of added) rmSync(join(folder, wants, unit), { force: true });
     say(`left off: ${added.join(' ')} (systemctl enable --now turns them on)`);
   };
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { SwarmError, messageOf, type ErrorCode } from '../base/errors.ts';
 import type { ApiMinor } from './version.ts';
 
@@ -18,7 +19,7 @@ const HTTP_STATUS: Record<ErrorCode, number> = {
 
 /** The connection of a request that leaves HTTP, and the bytes already read behind its head. */
 export interface Hijack {
-  socket: import('node:stream').Duplex;
+  socket: Duplex;
   head: Buffer;
 }
 

@@ -21,8 +21,8 @@ export interface RequestHead {
   method: string;
   url: string;
   rawHeaders: string[];
-  /** It asks for an Upgrade, which the HTTP server can give. */
-  upgrades: boolean;
+  /** It is the HTTP server's: it asks for an Upgrade, or is not well formed and to be refused. */
+  ordinary: boolean;
   /** Everything that was read. */
   raw: Buffer;
   /** What was read behind the head. */
@@ -31,9 +31,24 @@ export interface RequestHead {
 
 const HEAD_MAX_BYTES = 128 * 1024;
 
-/** Reads a request's head from a paused socket and leaves it paused. A head that never ends closes the connection. */
-export function readRequestHead(socket: Socket, done: (head: RequestHead) => void): void {
+/**
+ * Reads a request's head from a paused socket and leaves it paused. A head that does not end, or not within
+ * `timeoutMs`, closes the connection.
+ */
+export function readRequestHead(
+  socket: Socket,
+  timeoutMs: number,
+  done: (head: RequestHead) => void,
+): void {
   let raw: Buffer = Buffer.alloc(0);
+  const onEnd = (): void => void socket.destroy();
+  const timer = setTimeout(onEnd, timeoutMs);
+  const stop = (): void => {
+    clearTimeout(timer);
+    socket.off('data', onData);
+    socket.off('end', onEnd);
+    socket.off('close', stop);
+  };
   const onData = (chunk: Buffer): void => {
     raw = raw.length === 0 ? chunk : Buffer.concat([raw, chunk]);
     const end = raw.indexOf('\r\n\r\n');
@@ -41,25 +56,31 @@ export function readRequestHead(socket: Socket, done: (head: RequestHead) => voi
       if (raw.length > HEAD_MAX_BYTES) socket.destroy();
       return;
     }
-    socket.off('data', onData);
+    stop();
     socket.pause();
     done(parseHead(raw, end));
   };
   socket.on('data', onData);
+  socket.on('end', onEnd);
+  socket.on('close', stop);
   socket.resume();
 }
+
+/** What a header's name is made of (RFC 9110, 5.6.2). */
+const TOKEN = /^[!#$%&'*+\-.^_`|~\w]+$/;
+/** A line feed or such inside a header would end it early for another reader. */
+const UNFIT = /[\p{Cc}--[\t\u0080-\u009f]]/v;
 
 function parseHead(raw: Buffer, end: number): RequestHead {
   const [line = '', ...fields] = raw.subarray(0, end).toString('latin1').split('\r\n');
   const [method = '', url = ''] = line.split(' ');
   const rawHeaders: string[] = [];
-  let upgrades = false;
+  let ordinary = UNFIT.test(line);
   for (const field of fields) {
     const colon = field.indexOf(':');
-    if (colon <= 0) continue;
-    const name = field.slice(0, colon).trim();
-    if (name.toLowerCase() === 'upgrade') upgrades = true;
+    const name = field.slice(0, Math.max(0, colon));
+    if (!TOKEN.test(name) || UNFIT.test(field) || name.toLowerCase() === 'upgrade') ordinary = true;
     rawHeaders.push(name, field.slice(colon + 1).trim());
   }
-  return { method, url, rawHeaders, upgrades, raw, rest: raw.subarray(end + 4) };
+  return { method, url, rawHeaders, ordinary, raw, rest: raw.subarray(end + 4) };
 }

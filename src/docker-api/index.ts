@@ -14,3 +14,7 @@ export { startApiServer, type ApiServer, type Listen } from './server.ts';
 export { MIN_API_MINOR, parseApiVersion, versionText, type ApiMinor } from './version.ts';
 export { containerStatus, humanDuration, type ContainerRun } from './status-text.ts';
 export { humanSize } from './units.ts';
+export { imageReferenceText, parseImageReference, type ImageReference } from './image-reference.ts';
+export { parseMoment } from './moment.ts';
+export { pathPattern } from './path-match.ts';
+export { ProgressStream } from './progress-stream.ts';

@@ -1,6 +1,12 @@
 import { chmod, rm } from 'node:fs/promises';
 import { IncomingMessage, ServerResponse, createServer as createHttpServer, type Server } from 'node:http';
-import { connect, createServer as createNetServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import {
+  connect,
+  createServer as createNetServer,
+  type AddressInfo,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Hijack } from './call.ts';
 import { isHijackPath, readRequestHead } from './hijack.ts';
@@ -26,6 +32,7 @@ export interface ApiServer {
 const HEAD_TIMEOUT_MS = 60_000;
 /** Docker keeps idle connections; closing them early races with the next request of a client. */
 const IDLE_TIMEOUT_MS = 10 * 60_000;
+const LAST_WORD_MS = 2_000;
 const HEADER_MAX_BYTES = 128 * 1024;
 const TLS_HANDSHAKE = 0x16;
 const PLAIN_AT_TLS =
@@ -41,7 +48,9 @@ const PLAIN_AT_TLS =
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const open = new Set<Socket>();
   const http = createHttp(options.handle);
-  const secure = options.tls ? createTls(options.tls, (socket) => receive(socket, http, options.handle)) : undefined;
+  const secure = options.tls
+    ? createTls(options.tls, (socket) => receive(socket, http, options.handle))
+    : undefined;
   const bound: NetServer[] = [];
   const addresses: Listen[] = [];
   const cut = (): void => {
@@ -67,7 +76,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   return {
     addresses,
     async close(graceMs = 1000) {
-      const closed = Promise.all(bound.map((server) => new Promise<void>((done) => server.close(() => done()))));
+      const closed = Promise.all(
+        bound.map((server) => new Promise<void>((done) => server.close(() => done()))),
+      );
       http.closeIdleConnections();
       const timer = setTimeout(cut, graceMs);
       if (open.size === 0) cut();
@@ -93,8 +104,12 @@ function createHttp(handle: ApiServerOptions['handle']): Server {
   });
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (!socket.writable) return;
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-    socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
+    const status =
+      error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    endWith(
+      socket,
+      `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`,
+    );
   });
   return http;
 }
@@ -119,41 +134,53 @@ function createTls(tls: NonNullable<ApiServerOptions['tls']>, accept: (socket: S
   return server;
 }
 
-/** Calls back with the first bytes of a connection, which stay to be read. */
-function peek(socket: Socket, seen: (chunk: Buffer) => void): void {
-  const onData = (chunk: Buffer): void => {
-    socket.setTimeout(0);
-    socket.off('timeout', onTimeout);
+/** Says a last word. A peer that then keeps its half open does not keep the connection. */
+function endWith(socket: Socket, text: string): void {
+  socket.end(text);
+  setTimeout(() => socket.destroy(), LAST_WORD_MS).unref();
+}
+
+/** Calls back with the first bytes of a connection, as many as `enough` asks for; they stay to be read. */
+function peek(socket: Socket, enough: (seen: Buffer) => boolean, done: (seen: Buffer) => void): void {
+  let seen: Buffer = Buffer.alloc(0);
+  const timer = setTimeout(() => socket.destroy(), HEAD_TIMEOUT_MS);
+  const stop = (): void => {
+    clearTimeout(timer);
+    socket.off('data', onData);
     socket.off('end', onEnd);
-    socket.pause();
-    socket.unshift(chunk);
-    seen(chunk);
+    socket.off('close', stop);
   };
-  const onTimeout = (): void => void socket.destroy();
+  const onData = (chunk: Buffer): void => {
+    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+    if (!enough(seen)) return;
+    stop();
+    socket.pause();
+    socket.unshift(seen);
+    done(seen);
+  };
   const onEnd = (): void => void socket.end();
-  socket.setTimeout(HEAD_TIMEOUT_MS);
-  socket.once('timeout', onTimeout);
-  socket.once('data', onData);
-  socket.once('end', onEnd);
+  socket.on('data', onData);
+  socket.on('end', onEnd);
+  socket.on('close', stop);
 }
 
 function receiveSecure(socket: Socket, tls: TlsServer): void {
-  peek(socket, (chunk) => {
+  peek(socket, always, (chunk) => {
     if (chunk[0] === TLS_HANDSHAKE) {
       tls.emit('connection', socket);
       socket.resume();
     } else {
-      socket.end(PLAIN_AT_TLS);
+      endWith(socket, PLAIN_AT_TLS);
       socket.resume();
     }
   });
 }
 
 function receive(socket: Socket, http: Server, handle: ApiServerOptions['handle']): void {
-  peek(socket, (chunk) => {
+  peek(socket, hasTarget, (chunk) => {
     if (mayHijack(chunk)) {
-      readRequestHead(socket, (head) => {
-        if (head.upgrades) {
+      readRequestHead(socket, HEAD_TIMEOUT_MS, (head) => {
+        if (head.ordinary) {
           socket.unshift(head.raw);
           http.emit('connection', socket);
           socket.resume();
@@ -175,14 +202,32 @@ function receive(socket: Socket, http: Server, handle: ApiServerOptions['handle'
   });
 }
 
-/** Whether the first bytes of a connection are a request that dockerd would hijack. */
-function mayHijack(chunk: Buffer): boolean {
-  if (chunk[0] !== 0x50) return false;
-  const line = /^(POST) (\S+) HTTP\/1\.[01]\r?\n/.exec(chunk.subarray(0, 4096).toString('latin1'));
-  return line !== null && isHijackPath('POST', line[2] ?? '');
+const always = (): boolean => true;
+const POST = Buffer.from('POST ');
+const TARGET_MAX_BYTES = 64 * 1024;
+
+/** Whether the first bytes tell if the request is one that may hijack: its whole first line, where it is a POST. */
+function hasTarget(seen: Buffer): boolean {
+  const length = Math.min(seen.length, POST.length);
+  if (seen.compare(POST, 0, length, 0, length) !== 0) return true;
+  return seen.includes(0x0a) || seen.length > TARGET_MAX_BYTES;
 }
 
-function takeOver(req: IncomingMessage, socket: Socket, head: Buffer, handle: ApiServerOptions['handle']): void {
+/** Whether the first bytes of a connection are a request that dockerd would hijack. */
+function mayHijack(seen: Buffer): boolean {
+  if (seen[0] !== POST[0]) return false;
+  const end = seen.indexOf(0x0a);
+  if (end < 0) return false;
+  const line = /^POST (\S+) HTTP\/1\.[01]\r?$/.exec(seen.toString('latin1', 0, end));
+  return line !== null && isHijackPath('POST', line[1] ?? '');
+}
+
+function takeOver(
+  req: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  handle: ApiServerOptions['handle'],
+): void {
   socket.on('error', () => undefined);
   const res = new ServerResponse(req);
   res.shouldKeepAlive = false;

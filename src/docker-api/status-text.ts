@@ -39,7 +39,10 @@ export interface ContainerRun {
 }
 
 /** The status column of `docker ps` at `nowMs`, and until when it stays true. Undefined for a state it does not know. */
-export function containerStatus(run: ContainerRun, nowMs: number): { text: string; untilMs: number } | undefined {
+export function containerStatus(
+  run: ContainerRun,
+  nowMs: number,
+): { text: string; untilMs: number } | undefined {
   const since = (from: number, make: (age: string) => string): { text: string; untilMs: number } => {
     const age = Math.max(0, nowMs - from);
     return { text: make(humanDuration(age)), untilMs: nowMs + steadyMs(age) };

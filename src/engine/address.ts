@@ -3,8 +3,7 @@ import { SwarmError } from '../base/errors.ts';
 
 /** Where one engine listens. */
 export type EngineAddress =
-  | { kind: 'tcp'; host: string; port: number; text: string }
-  | { kind: 'unix'; path: string; text: string };
+  { kind: 'tcp'; host: string; port: number; text: string } | { kind: 'unix'; path: string; text: string };
 
 /** The port of an engine whose address names none. */
 export const DEFAULT_ENGINE_PORT = 2375;

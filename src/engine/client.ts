@@ -70,36 +70,75 @@ export class EngineClient {
   }
 
   /** Sends a request and reads the whole answer, whatever its status. Throws `unavailable` or `timeout`. */
-  async call(path: string, options: CallOptions = {}): Promise<EngineAnswer> {
-    const deadline = AbortSignal.timeout(options.timeoutMs ?? ANSWER_TIMEOUT_MS);
-    const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
+  call(path: string, options: CallOptions = {}): Promise<EngineAnswer> {
+    const { signal, maxBytes = ANSWER_MAX_BYTES } = options;
     const headers: Record<string, string> = { ...options.headers };
     let body: string | null = null;
     if (options.json !== undefined) {
       headers['content-type'] = 'application/json';
       body = JSON.stringify(options.json);
     }
-    try {
-      const answer = await this.#pool.request({
-        path,
-        method: (options.method ?? 'GET') as Dispatcher.HttpMethod,
-        headers,
-        body,
-        signal,
-      });
-      const max = options.maxBytes ?? ANSWER_MAX_BYTES;
+    // By callbacks: promises and streams around an answer of a few kilobytes would double what it costs.
+    return new Promise((resolve, reject) => {
+      let control: Dispatcher.DispatchController | undefined;
+      let stopped: Error | undefined;
+      let late = false;
+      const answer = { status: 0, headers: {} as EngineAnswer['headers'] };
       const chunks: Buffer[] = [];
       let size = 0;
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > max) throw new SwarmError('too-large', `the answer of ${this.address.text} exceeds ${max} bytes`);
-        chunks.push(chunk);
+      const stop = (reason: Error): void => {
+        stopped = reason;
+        if (control) control.abort(reason);
+        else {
+          // Still connecting: the caller need not wait for that to fail.
+          settle();
+          reject(this.failure(reason, late));
+        }
+      };
+      const onAbort = (): void => stop(new Error('aborted'));
+      const timer = setTimeout(() => {
+        late = true;
+        stop(new Error('late'));
+      }, options.timeoutMs ?? ANSWER_TIMEOUT_MS);
+      const settle = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      if (signal?.aborted) {
+        onAbort();
+        return;
       }
-      const only = chunks.length === 1 ? chunks[0] : undefined;
-      return { status: answer.statusCode, headers: answer.headers, body: only ?? Buffer.concat(chunks) };
-    } catch (error) {
-      throw this.failure(error, deadline.aborted);
-    }
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#pool.dispatch(
+        { path, method: (options.method ?? 'GET'), headers, body },
+        {
+          onRequestStart(controller) {
+            control = controller;
+            if (stopped) controller.abort(stopped);
+          },
+          onResponseStart(_controller, status, answerHeaders) {
+            answer.status = status;
+            answer.headers = answerHeaders;
+          },
+          onResponseData(controller, chunk) {
+            size += chunk.length;
+            chunks.push(chunk);
+            if (size > maxBytes) {
+              controller.abort(new SwarmError('too-large', `an engine's answer exceeds ${maxBytes} bytes`));
+            }
+          },
+          onResponseEnd() {
+            settle();
+            const only = chunks.length === 1 ? chunks[0] : undefined;
+            resolve({ ...answer, body: only ?? Buffer.concat(chunks) });
+          },
+          onResponseError: (_controller, error) => {
+            settle();
+            reject(this.failure(error, late));
+          },
+        },
+      );
+    });
   }
 
   /** `call`, for a JSON answer with a 2xx status; anything else throws with the engine's own words. */
@@ -109,7 +148,9 @@ export class EngineClient {
     try {
       return JSON.parse(answer.body.toString('utf8')) as unknown;
     } catch (cause) {
-      throw new SwarmError('unavailable', `${this.address.text} did not answer in JSON to ${path}`, { cause });
+      throw new SwarmError('unavailable', `${this.address.text} did not answer in JSON to ${path}`, {
+        cause,
+      });
     }
   }
 
@@ -144,8 +185,13 @@ export class EngineClient {
   /** Gives a failure of the wire its code and names the engine. */
   failure(error: unknown, late: boolean): SwarmError {
     if (error instanceof SwarmError) return error;
-    if (late) return new SwarmError('timeout', `engine ${this.address.text} did not answer in time`, { cause: error });
-    return new SwarmError('unavailable', `engine ${this.address.text}: ${wireMessage(error)}`, { cause: error });
+    if (late)
+      return new SwarmError('timeout', `engine ${this.address.text} did not answer in time`, {
+        cause: error,
+      });
+    return new SwarmError('unavailable', `engine ${this.address.text}: ${wireMessage(error)}`, {
+      cause: error,
+    });
   }
 
   /** Closes every connection at once. */

@@ -1,5 +1,6 @@
-import { StringDecoder } from 'node:string_decoder';
+import type { Dispatcher } from 'undici';
 import { SwarmError } from '../base/errors.ts';
+import { JsonLineReader } from '../base/json-lines.ts';
 import type { EngineClient } from './client.ts';
 
 /** One event as an engine tells it; only what is decided with is named, the rest travels along. */
@@ -16,60 +17,65 @@ export interface EngineEvent {
   [key: string]: unknown;
 }
 
-const LINE_MAX_CHARS = 1024 * 1024;
+export interface FollowOptions {
+  signal: AbortSignal;
+  /** Called when the engine has accepted: from then on nothing is missed. */
+  onOpen?: () => void;
+  /** Called with every event as soon as its line is complete; must not throw. */
+  onEvent: (event: EngineEvent) => void;
+}
 
 /**
- * Follows an event stream, one event at a time. `onOpen` is called when the engine has accepted, and so from when on
- * nothing is missed. Ends when the engine ends the stream, throws `unavailable` when the connection or a line breaks.
+ * Follows an event stream. Resolves when the engine ends the stream; rejects with `unavailable` when the connection
+ * or a line breaks, or the signal fires.
  */
-export async function* followEvents(
-  engine: EngineClient,
-  path: string,
-  options: { signal: AbortSignal; onOpen?: () => void },
-): AsyncGenerator<EngineEvent> {
-  const answer = await engine.dispatcher
-    .request({ path, method: 'GET', signal: options.signal })
-    .catch((error: unknown) => {
-      throw engine.failure(error, false);
-    });
-  if (answer.statusCode !== 200) {
-    await answer.body.dump();
-    throw new SwarmError('unavailable', `engine ${engine.address.text} refused its events: status ${answer.statusCode}`);
-  }
-  options.onOpen?.();
-  try {
-    yield* jsonLines(answer.body as AsyncIterable<Buffer>, engine);
-  } catch (error) {
-    throw engine.failure(error, false);
-  } finally {
-    answer.body.destroy();
-  }
-}
-
-async function* jsonLines(chunks: AsyncIterable<Buffer>, engine: EngineClient): AsyncGenerator<EngineEvent> {
-  const decoder = new StringDecoder('utf8');
-  let pending = '';
-  for await (const chunk of chunks) {
-    pending += decoder.write(chunk);
-    let from = 0;
-    for (let end = pending.indexOf('\n', from); end >= 0; end = pending.indexOf('\n', from)) {
-      const line = pending.slice(from, end).trim();
-      from = end + 1;
-      if (line !== '') yield parseEvent(line, engine);
+export function followEvents(engine: EngineClient, path: string, options: FollowOptions): Promise<void> {
+  const { signal } = options;
+  const lines = new JsonLineReader(() => garbage(engine));
+  return new Promise((resolve, reject) => {
+    let control: Dispatcher.DispatchController | undefined;
+    const onAbort = (): void => {
+      if (control) control.abort(new Error('aborted'));
+      else reject(engine.failure(new Error('aborted'), false));
+    };
+    if (signal.aborted) {
+      onAbort();
+      return;
     }
-    pending = pending.slice(from);
-    if (pending.length > LINE_MAX_CHARS) throw garbage(engine);
-  }
+    signal.addEventListener('abort', onAbort, { once: true });
+    engine.dispatcher.dispatch(
+      { path, method: 'GET' },
+      {
+        onRequestStart(controller) {
+          control = controller;
+          if (signal.aborted) controller.abort(new Error('aborted'));
+        },
+        onResponseStart(controller, status) {
+          if (status === 200) options.onOpen?.();
+          else controller.abort(refused(engine, status));
+        },
+        onResponseData(controller, chunk) {
+          try {
+            for (const event of lines.push(chunk)) options.onEvent(event);
+          } catch (error) {
+            controller.abort(error instanceof Error ? error : garbage(engine));
+          }
+        },
+        onResponseEnd() {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        onResponseError(_controller, error) {
+          signal.removeEventListener('abort', onAbort);
+          reject(engine.failure(error, false));
+        },
+      },
+    );
+  });
 }
 
-function parseEvent(line: string, engine: EngineClient): EngineEvent {
-  try {
-    const value = JSON.parse(line) as unknown;
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as EngineEvent;
-  } catch {
-    // Told below.
-  }
-  throw garbage(engine);
+function refused(engine: EngineClient, status: number): SwarmError {
+  return new SwarmError('unavailable', `engine ${engine.address.text} refused its events: status ${status}`);
 }
 
 function garbage(engine: EngineClient): SwarmError {

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { SwarmError } from '../base/errors.ts';
 import type { EngineClient } from './client.ts';
+import { requestBody } from './request-body.ts';
 
 /** A request whose connection leaves HTTP after its head: attach, exec, session, grpc, websocket. */
 export interface HijackedRequest {
@@ -13,18 +14,25 @@ export interface HijackedRequest {
 }
 
 const HEAD_MAX_BYTES = 64 * 1024;
+/** What a client may send ahead of the engine's answer before it is made to wait. */
+const AHEAD_MAX_BYTES = 64 * 1024;
 /** How long a client may keep its half of a finished session open. */
 const LINGER_MS = 10_000;
 const HEAD_END = Buffer.from('\r\n\r\n');
-const LAST_CHUNK = Buffer.from('0\r\n\r\n');
+const LAST_CHUNK = '0\r\n\r\n';
 
 /**
  * Passes a hijacked request to an engine at `path`, and from then on every byte both ways, half-closes included.
- * When the engine declines (any answer that is an ordinary HTTP response) the client gets that answer and its
- * connection is closed, so that nothing it sends later reaches the engine past the manager.
+ * Until the engine has agreed to leave HTTP it gets the request and nothing behind it; when it declines (any answer
+ * that is an ordinary HTTP response) the client gets that answer and its connection is closed. So nothing a client
+ * sends ever reaches an engine as a request of its own, past the manager.
  * Resolves when both directions are closed; rejects with `unavailable` while nothing was sent to the client.
  */
-export async function relayHijacked(engine: EngineClient, request: HijackedRequest, path: string): Promise<void> {
+export async function relayHijacked(
+  engine: EngineClient,
+  request: HijackedRequest,
+  path: string,
+): Promise<void> {
   const client = request.socket;
   if (client.destroyed) return;
   const leaving = new AbortController();
@@ -38,12 +46,24 @@ export async function relayHijacked(engine: EngineClient, request: HijackedReque
       open -= 1;
       if (open === 0) resolve();
     };
+    const body = requestBody(request.rawHeaders);
+    const ahead: Buffer[] = [];
+    let aheadBytes = 0;
+    const sendBody = (chunk: Buffer): void => {
+      const own = body.take(chunk);
+      if (own > 0) upstream.write(chunk.subarray(0, own));
+      if (own === chunk.length) return;
+      ahead.push(chunk.subarray(own));
+      aheadBytes += chunk.length - own;
+      if (aheadBytes > AHEAD_MAX_BYTES) client.pause();
+    };
     client.once('close', () => {
       upstream.destroy();
       closed();
     });
     upstream.once('close', () => {
       if (!answered && !client.destroyed) {
+        client.off('data', sendBody);
         reject(new SwarmError('unavailable', `engine ${engine.address.text} closed the connection`));
         return;
       }
@@ -57,21 +77,30 @@ export async function relayHijacked(engine: EngineClient, request: HijackedReque
     upstream.on('error', () => undefined);
 
     upstream.write(requestHead(request, path));
-    if (request.head.length > 0) upstream.write(request.head);
-    client.pipe(upstream);
+    sendBody(request.head);
+    client.on('data', sendBody);
 
-    readHead(upstream, (head, rest) => {
+    const onHead = (head: Buffer, rest: Buffer): void => {
+      if (isInformation(head)) {
+        client.write(head);
+        if (rest.length > 0) upstream.unshift(rest);
+        readHead(upstream, onHead);
+        return;
+      }
       answered = true;
+      client.off('data', sendBody);
       if (isRaw(head)) {
         client.write(head);
         if (rest.length > 0) client.write(rest);
         upstream.pipe(client);
+        for (const chunk of ahead) upstream.write(chunk);
+        client.pipe(upstream);
       } else {
-        client.unpipe(upstream);
         client.resume();
         declined(head, rest, upstream, client);
       }
-    });
+    };
+    readHead(upstream, onHead);
   });
 }
 
@@ -99,6 +128,12 @@ function readHead(stream: Duplex, done: (head: Buffer, rest: Buffer) => void): v
     done(seen.subarray(0, end + HEAD_END.length), seen.subarray(end + HEAD_END.length));
   };
   stream.on('data', onData);
+  stream.resume();
+}
+
+/** Whether a head only goes before the one that matters, as `100 Continue` does. */
+function isInformation(head: Buffer): boolean {
+  return /^HTTP\/1\.1 1\d\d /.test(head.toString('latin1', 0, 16)) && !isRaw(head);
 }
 
 /** Whether an answer's head opens a raw stream: 101, or the 200 without a length that dockerd hijacks with. */
@@ -113,15 +148,20 @@ function declined(head: Buffer, rest: Buffer, upstream: Duplex, client: Duplex):
   const text = head.toString('latin1');
   const length = /\r\ncontent-length:\s*(\d+)/i.exec(text)?.[1];
   const wanted = length === undefined ? Infinity : Number(length);
+  const chunked = /\r\ntransfer-encoding:\s*chunked/i.test(text);
   let got = 0;
+  let tail = '';
   const finish = (): void => {
     client.end();
     upstream.destroy();
   };
   const take = (chunk: Buffer): void => {
     got += chunk.length;
+    tail = `${tail}${chunk.toString('latin1', Math.max(0, chunk.length - LAST_CHUNK.length))}`.slice(
+      -LAST_CHUNK.length,
+    );
     client.write(chunk);
-    if (got >= wanted || (wanted === Infinity && chunk.subarray(-LAST_CHUNK.length).equals(LAST_CHUNK))) finish();
+    if (got >= wanted || (chunked && tail === LAST_CHUNK)) finish();
   };
   client.write(text.replace(/\r\n\r\n$/, '\r\nConnection: close\r\n\r\n'), 'latin1');
   if (wanted === 0) {

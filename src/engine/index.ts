@@ -7,6 +7,8 @@ export {
   type EngineAnswer,
   type EngineTls,
 } from './client.ts';
+export { Broadcast, type Branch } from './broadcast.ts';
 export { followEvents, type EngineEvent } from './events.ts';
 export { relayHijacked, type HijackedRequest } from './hijack.ts';
 export { relay, relayedBody, relayedHeaders, type RelayOptions, type RelayRequest } from './relay.ts';
+export { openStream, readRefusal, type EngineStream } from './stream.ts';

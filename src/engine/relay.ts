@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { SwarmError } from '../base/errors.ts';
+import type { SwarmError } from '../base/errors.ts';
 import type { EngineClient } from './client.ts';
 
 /** Headers that belong to one connection and must not travel on (RFC 9110, 7.6.1), and those a relay sets itself. */
@@ -98,7 +98,7 @@ export function relay(
     engine.dispatcher.dispatch(
       {
         path: request.path,
-        method: request.method as Dispatcher.HttpMethod,
+        method: request.method,
         headers: request.headers,
         body: request.body,
       },
@@ -114,7 +114,8 @@ export function relay(
           const answer: Record<string, string | string[]> = {};
           for (const name in headers) {
             const value = headers[name];
-            if (value !== undefined && !NOT_RELAYED.has(name) && !response.hasHeader(name)) answer[name] = value;
+            if (value !== undefined && !NOT_RELAYED.has(name) && !response.hasHeader(name))
+              answer[name] = value;
           }
           response.writeHead(code, statusMessage ?? '', answer);
           // A stream's head must reach the client before its first byte does: `wait` answers long after.

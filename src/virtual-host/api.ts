@@ -33,7 +33,8 @@ export function createApi(
     res.on('error', () => undefined);
     commonHeaders(call, context);
     answer(call, target.refusal).catch((error: unknown) => {
-      if (!(error instanceof SwarmError)) log.error({ err: messageOf(error), path: call.path }, 'Request failed');
+      if (!(error instanceof SwarmError))
+        log.error({ err: messageOf(error), path: call.path }, 'Request failed');
       else log.debug({ err: error.message, method: call.method, path: call.path }, 'Request refused');
       call.fail(error);
     });

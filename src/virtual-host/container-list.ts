@@ -15,7 +15,18 @@ import { locateContainer } from './locate.ts';
 import type { EngineNode } from './engine-node.ts';
 
 /** What the index can tell of; the other filters of the Engine API are asked of the engines. */
-const OWN_FILTERS = ['id', 'name', 'label', 'status', 'exited', 'before', 'since', 'network', 'health', 'node'];
+const OWN_FILTERS = [
+  'id',
+  'name',
+  'label',
+  'status',
+  'exited',
+  'before',
+  'since',
+  'network',
+  'health',
+  'node',
+];
 const ENGINE_FILTERS = ['ancestor', 'publish', 'expose', 'isolation', 'volume', 'is-task'];
 const STATES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 const ASK_TIMEOUT_MS = 30_000;
@@ -41,7 +52,12 @@ export function createContainerList(): (call: ApiCall, context: Context) => Prom
     const nowMs = Date.now();
     const former = plain ? kept.get(call.search) : undefined;
     const poolVersion = context.pool.version;
-    if (former && former.indexVersion === index.version && former.poolVersion === poolVersion && nowMs < former.untilMs) {
+    if (
+      former &&
+      former.indexVersion === index.version &&
+      former.poolVersion === poolVersion &&
+      nowMs < former.untilMs
+    ) {
       call.body(200, 'application/json', former.body);
       return;
     }
@@ -73,7 +89,8 @@ async function select(call: ApiCall, context: Context): Promise<readonly Contain
   const before = query.get('before') ?? filters.get('before')?.[0];
   const since = query.get('since') ?? filters.get('since')?.[0];
   const all = queryFlag(query, 'all') || limit > 0 || before !== undefined || since !== undefined;
-  if (context.config.refreshOnNodeFilter && filters.has('node')) await refreshNamed(context, filters.get('node') ?? []);
+  if (context.config.refreshOnNodeFilter && filters.has('node'))
+    await refreshNamed(context, filters.get('node') ?? []);
   const tests = ownTests(filters, all);
   const matching = await askEngines(context, filters);
   if (matching) tests.push((container) => matching.has(container.id));
@@ -86,7 +103,8 @@ async function select(call: ApiCall, context: Context): Promise<readonly Contain
     tests.push((container) => container !== bound && container.created >= bound.created);
   }
   const every = context.pool.index.newestFirst();
-  const chosen = tests.length === 0 ? every : every.filter((container) => tests.every((test) => test(container)));
+  const chosen =
+    tests.length === 0 ? every : every.filter((container) => tests.every((test) => test(container)));
   return limit > 0 ? chosen.slice(0, limit) : chosen;
 }
 
@@ -100,7 +118,10 @@ function ownTests(filters: Filters, all: boolean): Test[] {
   }
   const exited = filters.get('exited');
   if (!all && !status && !exited) {
-    tests.push(({ state, node }) => node.healthy && (state === 'running' || state === 'paused' || state === 'restarting'));
+    tests.push(
+      ({ state, node }) =>
+        node.healthy && (state === 'running' || state === 'paused' || state === 'restarting'),
+    );
   }
   if (!all) tests.push((container) => !HIDDEN_IMAGE.test(container.image));
   const on = (key: string, make: (values: readonly string[]) => Test): void => {
@@ -111,8 +132,18 @@ function ownTests(filters: Filters, all: boolean): Test[] {
   on('id', (values) => (container) => values.some((value) => container.id.startsWith(value)));
   on('name', (values) => nameTest(values));
   on('label', (values) => (container) => matchesLabels(container.labels, values));
-  on('node', (values) => ({ node }) => values.some((value) => value === node.name || value === node.id));
-  on('health', (values) => ({ details }) => values.includes(details.run.health || 'none'));
+  on(
+    'node',
+    (values) =>
+      ({ node }) =>
+        values.some((value) => value === node.name || value === node.id),
+  );
+  on(
+    'health',
+    (values) =>
+      ({ details }) =>
+        values.includes(details.run.health || 'none'),
+  );
   on('network', (values) => networkTest(values));
   on('exited', (values) => {
     const codes = values.map((value) => {
@@ -134,7 +165,11 @@ function nameTest(values: readonly string[]): Test {
     }
   });
   return ({ name, node }) =>
-    expressions.some((expression) => [name, `/${name}`, `${node.name}/${name}`, `/${node.name}/${name}`].some((text) => expression.test(text)));
+    expressions.some((expression) =>
+      [name, `/${name}`, `${node.name}/${name}`, `/${node.name}/${name}`].some((text) =>
+        expression.test(text),
+      ),
+    );
 }
 
 function networkTest(values: readonly string[]): Test {
@@ -143,7 +178,8 @@ function networkTest(values: readonly string[]): Test {
     return Object.entries(networks).some(([name, entry]) => {
       const id = asString(asObject(entry)['NetworkID']);
       return values.some(
-        (value) => value === name || value === `${node.name}/${name}` || (value.length > 0 && id.startsWith(value)),
+        (value) =>
+          value === name || value === `${node.name}/${name}` || (value.length > 0 && id.startsWith(value)),
       );
     });
   };

@@ -98,7 +98,8 @@ export class Container {
   }
 
   #listHead(): string {
-    const { Status: _status, ...rest } = this.summary;
+    const rest = { ...this.summary };
+    delete rest['Status'];
     const prefix = `/${this.node.name}`;
     const names = asStrings(rest['Names']).map((name) => `${prefix}${name}`);
     const ports = asArray(rest['Ports']).map((port) => {

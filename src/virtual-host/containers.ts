@@ -18,7 +18,12 @@ function actionOf(call: ApiCall): string {
 /** Passes a call to the container's home as it is. */
 export const passToContainer: Handler = async (call, { pool }) => {
   const container = await reachContainer(pool, call.param('name'));
-  await pass(call, container.node, `/containers/${container.id}${actionOf(call)}`);
+  try {
+    await pass(call, container.node, `/containers/${container.id}${actionOf(call)}`);
+  } finally {
+    // A stream ends with its container; whoever saw it end must not be told that it runs.
+    container.node.inventory.inspections.drop(container.id);
+  }
 };
 
 /** `passToContainer`, for what changes the container: the index reads it again before it next answers. */
@@ -35,17 +40,30 @@ export const changeContainer: Handler = async (call, { pool }) => {
 export const inspectContainer: Handler = async (call, { pool }) => {
   const container = await reachContainer(pool, call.param('name'));
   const { node } = container;
-  const path = node.path(`/containers/${container.id}/json`, call.minor) + call.search;
-  const answer = await node.client
-    .call(path, { signal: call.signal, timeoutMs: INSPECT_TIMEOUT_MS })
-    .catch((error: unknown) => {
-      if (!call.signal.aborted) node.suspect();
+  const fetch = async (): Promise<Buffer> => {
+    const path = node.path(`/containers/${container.id}/json`, call.minor) + call.search;
+    const answer = await node.client.call(path, { timeoutMs: INSPECT_TIMEOUT_MS }).catch((error: unknown) => {
+      node.suspect();
       throw error;
     });
-  if (answer.status === 404) node.inventory.remove(container.id);
-  if (answer.status !== 200) throw engineRefusal(answer);
-  call.body(200, 'application/json', withNode(answer.body.toString('utf8'), container));
+    if (answer.status === 404) node.inventory.remove(container.id);
+    if (answer.status !== 200) throw engineRefusal(answer);
+    return Buffer.from(withNode(answer.body.toString('utf8'), container));
+  };
+  if (call.search !== '' || !node.following) {
+    call.body(200, 'application/json', await fetch());
+    return;
+  }
+  const { inspections } = node.inventory;
+  const key = `${container.id} ${call.minor}`;
+  const body = inspections.get(key) ?? (await inspections.read(key, fetch, isLasting));
+  call.body(200, 'application/json', body);
 };
+
+/** Probes' logs grow, and ended execs leave, without an event. */
+function isLasting(body: Buffer): boolean {
+  return body.includes('"ExecIDs":null') && !body.includes('"Health":{');
+}
 
 /**
  * Puts `Node` into an inspection and the node's address where the engine says 0.0.0.0. It is done on the text: a
@@ -66,7 +84,8 @@ function withNode(text: string, container: Container): string {
   const at = text.lastIndexOf('"NetworkSettings":{');
   const head = at < 0 ? text : text.slice(0, at);
   const settings = at < 0 ? '' : text.slice(at);
-  const local = node.ip === '' ? settings : settings.replaceAll('"HostIp":"0.0.0.0"', `"HostIp":"${node.ip}"`);
+  const local =
+    node.ip === '' ? settings : settings.replaceAll('"HostIp":"0.0.0.0"', `"HostIp":"${node.ip}"`);
   return `{"Node":${described},${head.trimStart().slice(1)}${local}`;
 }
 
@@ -77,7 +96,10 @@ export const removeContainer: Handler = async (call, { pool }) => {
   if (!node.healthy) {
     if (!queryFlag(call.query, 'force')) await reachContainer(pool, call.param('name'));
     // Nobody can remove it there now; forgetting it here would only bring it back with its node.
-    throw new SwarmError('unavailable', `Container ${call.param('name')} running on unhealthy node ${node.name}`);
+    throw new SwarmError(
+      'unavailable',
+      `Container ${call.param('name')} running on unhealthy node ${node.name}`,
+    );
   }
   const status = await pass(call, node, `/containers/${container.id}`);
   if (status === 204 || status === 404) node.inventory.remove(container.id);
@@ -120,6 +142,7 @@ export const createExec: Handler = async (call, { pool, execs }) => {
     throw error;
   });
   if (answer.status !== 201) throw engineRefusal(answer);
+  node.inventory.inspections.drop(container.id);
   execs.put(asString(asObject(JSON.parse(answer.body.toString('utf8')) as unknown)['Id']), node);
   call.body(201, 'application/json', answer.body);
 };
@@ -127,7 +150,11 @@ export const createExec: Handler = async (call, { pool, execs }) => {
 /** `/exec/{id}/…` */
 export const passToExec: Handler = async (call, { execs }) => {
   const node = await execs.locate(call.param('id'));
-  await pass(call, node, `/exec/${encodeURIComponent(call.param('id'))}${call.path.slice('/exec/'.length + call.param('id').length)}`);
+  await pass(
+    call,
+    node,
+    `/exec/${encodeURIComponent(call.param('id'))}${call.path.slice('/exec/'.length + call.param('id').length)}`,
+  );
 };
 
 /**

@@ -2,6 +2,7 @@ import type { ApiCall } from '../docker-api/index.ts';
 import type { ManagerConfig } from './config.ts';
 import type { BuildSessions } from './build-sessions.ts';
 import type { ExecIndex } from './exec-index.ts';
+import type { NetworkKeeper } from './networks-keeper.ts';
 import type { Placer } from './placer.ts';
 import type { Pool } from './pool.ts';
 
@@ -12,6 +13,7 @@ export interface Context {
   readonly placer: Placer;
   readonly execs: ExecIndex;
   readonly builds: BuildSessions;
+  readonly networks: NetworkKeeper;
 }
 
 /** Answers one call. What it throws becomes the answer while none has been sent. */

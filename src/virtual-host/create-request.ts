@@ -1,11 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { SwarmError } from '../base/errors.ts';
-import { asNumber, asObject, asString, asStringRecord, asStrings, type Json } from '../base/json.ts';
-import {
-  extractExpressions,
-  type ContainerFacts,
-  type PlacementRequest,
-} from '../scheduler/index.ts';
+import { asNumber, asObject, asString, asStringRecord, asStrings, isObject, type Json } from '../base/json.ts';
+import { extractExpressions, type ContainerFacts, type PlacementRequest } from '../scheduler/index.ts';
 import { coresToShares, publishedPorts } from './container.ts';
 
 /** A container to be made: what the client sent, read for placement. */
@@ -29,23 +25,28 @@ const NAME = /^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 export function readCreateRequest(name: string, body: Json): CreateRequest {
   const plain = name.startsWith('/') ? name.slice(1) : name;
   if (plain !== '' && !NAME.test(plain)) {
-    throw new SwarmError('invalid', `Invalid container name (${plain}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+    throw new SwarmError(
+      'invalid',
+      `Invalid container name (${plain}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+    );
   }
-  const host = asObject(body['HostConfig']);
+  const sent = readBody(body);
+  const host = asObject(sent['HostConfig']);
   const extracted = extractExpressions({
-    env: asStrings(body['Env']),
-    labels: asStringRecord(body['Labels']),
+    env: asStrings(sent['Env']),
+    labels: asStringRecord(sent['Labels']),
   });
   const labels = { ...extracted.labels };
   labels[SWARM_ID_LABEL] ??= createHash('sha256').update(randomBytes(32)).digest('hex');
-  const image = asString(body['Image']);
+  const image = asString(sent['Image']);
   const cores = asNumber(host['CpuShares']);
-  const nanoCpus = Math.max(cores * 1e9, asNumber(host['NanoCpus']));
-  const memoryBytes = asNumber(host['Memory']);
-  const ports = publishedPorts(host, body);
+  // What is below nothing is refused by the engine; until then it must not make room for others.
+  const nanoCpus = Math.max(0, cores * 1e9, asNumber(host['NanoCpus']));
+  const memoryBytes = Math.max(0, asNumber(host['Memory']));
+  const ports = publishedPorts(host, sent);
   return {
     name: plain,
-    body: { ...body, ...(Array.isArray(body['Env']) ? { Env: extracted.env } : {}), Labels: labels },
+    body: { ...sent, ...(Array.isArray(sent['Env']) ? { Env: extracted.env } : {}), Labels: labels },
     cores,
     placement: {
       name: plain,
@@ -62,13 +63,61 @@ export function readCreateRequest(name: string, body: Json): CreateRequest {
   };
 }
 
+const CONFIG_MEMBERS = ['Image', 'Env', 'Labels', 'ExposedPorts', 'HostConfig', 'NetworkingConfig'];
+const HOST_MEMBERS = [
+  'Binds',
+  'CpuShares',
+  'IpcMode',
+  'Links',
+  'Memory',
+  'Mounts',
+  'NanoCpus',
+  'NetworkMode',
+  'PidMode',
+  'PortBindings',
+  'VolumeDriver',
+  'VolumesFrom',
+];
+
+/** The body with its members named as they are read here. Throws `invalid` for those of a wrong kind. */
+function readBody(body: Json): Json {
+  const sent = withNames(body, CONFIG_MEMBERS);
+  const expect = (key: string, kind: string, fits: (value: unknown) => boolean): void => {
+    const value = sent[key] ?? undefined;
+    if (value !== undefined && !fits(value)) {
+      throw new SwarmError('invalid', `invalid JSON: ${key} must be ${kind}`);
+    }
+  };
+  const isString = (value: unknown): boolean => typeof value === 'string';
+  expect('Image', 'a string', isString);
+  expect('Env', 'an array of strings', (value) => Array.isArray(value) && value.every(isString));
+  expect(
+    'Labels',
+    'an object of strings',
+    (value) => isObject(value) && Object.values(value).every(isString),
+  );
+  expect('HostConfig', 'an object', isObject);
+  expect('NetworkingConfig', 'an object', isObject);
+  const host = sent['HostConfig'];
+  return isObject(host) ? { ...sent, HostConfig: withNames(host, HOST_MEMBERS) } : sent;
+}
+
+/** Engines read the names of members whatever their case, the last one counting; so does this. */
+function withNames(object: Json, names: readonly string[]): Json {
+  const known = new Map(names.map((name) => [name.toLowerCase(), name]));
+  const renamed: Json = {};
+  for (const [key, value] of Object.entries(object)) renamed[known.get(key.toLowerCase()) ?? key] = value;
+  return renamed;
+}
+
 /** Every container that this one must share its node with. */
 function dependenciesOf(host: Json): PlacementRequest['dependencies'] {
   const found: PlacementRequest['dependencies'][number][] = [];
   for (const from of asStrings(host['VolumesFrom'])) {
     found.push({ kind: 'volumes-from', container: from.split(':')[0] ?? from });
   }
-  for (const link of asStrings(host['Links'])) found.push({ kind: 'link', container: link.split(':')[0] ?? link });
+  for (const link of asStrings(host['Links']))
+    found.push({ kind: 'link', container: link.split(':')[0] ?? link });
   for (const [kind, key] of MODES) {
     const mode = asString(host[key]);
     if (mode.startsWith('container:')) found.push({ kind, container: mode.slice('container:'.length) });

@@ -6,22 +6,30 @@ import { parseExpression, type PreparedFilter } from '../scheduler/index.ts';
 import type { Context } from './context.ts';
 import { bodyForEngine, readCreateRequest, type CreateRequest } from './create-request.ts';
 import type { EngineNode } from './engine-node.ts';
-import { planNetworks, type NetworkPlan } from './network-plan.ts';
+import { planCreate, type CreatePlan } from './create-plan.ts';
+import { bodyNetworks } from './networks-body.ts';
+import { PlanOutdated } from './networks-keeper.ts';
 import type { Held } from './placer.ts';
 
 /** What came of one try at one engine. */
 type Attempt =
   | { kind: 'made'; answer: EngineAnswer }
   | { kind: 'no-image'; answer: EngineAnswer }
+  | { kind: 'outdated'; error: PlanOutdated }
   | { kind: 'refused'; node: EngineNode; answer: EngineAnswer };
 
 /** How long an engine may take to make a container; the client's own patience comes on top. */
 const CREATE_TIMEOUT_MS = 120_000;
+/** How often a node is chosen again because somebody else took a network the container needs. */
+const MAX_REPLANS = 3;
 
 /** `POST /containers/create` */
 export async function createContainer(call: ApiCall, context: Context): Promise<void> {
   const body = await readJson(call.req);
   if (!body) throw new SwarmError('invalid', 'invalid JSON: got EOF while reading request body');
+  if (Object.keys(body).length === 0) {
+    throw new SwarmError('invalid', 'Config cannot be empty in order to create a container');
+  }
   const request = readCreateRequest(call.query.get('name') ?? '', body);
   if (request.placement.image === '') {
     throw new SwarmError('invalid', 'No command specified');
@@ -30,7 +38,8 @@ export async function createContainer(call: ApiCall, context: Context): Promise<
   search.delete('name');
   if (request.name !== '') search.set('name', request.name);
   const answer = await makeContainer(context, request, {
-    path: (node) => node.path('/containers/create', call.minor) + (search.size > 0 ? `?${search.toString()}` : ''),
+    path: (node) =>
+      node.path('/containers/create', call.minor) + (search.size > 0 ? `?${search.toString()}` : ''),
     headers: registryAuth(call),
   });
   call.body(answer.status, 'application/json', answer.body);
@@ -51,17 +60,26 @@ interface Sending {
  * that have it; an engine that refuses, with as many tries elsewhere as `swarm.createretry` gives.
  * Resolves with the engine's 201. Throws the engine's or the scheduler's words.
  */
-async function makeContainer(context: Context, request: CreateRequest, sending: Sending): Promise<EngineAnswer> {
+async function makeContainer(
+  context: Context,
+  request: CreateRequest,
+  sending: Sending,
+): Promise<EngineAnswer> {
   const releaseName = context.placer.holdName(request.name);
   try {
-    const networks = await planNetworks(context, request.body);
+    const plan = await planCreate(context, request);
     let wanted = request;
     let retries = context.config.createRetry;
+    let replans = MAX_REPLANS;
     let noImage: EngineAnswer | undefined;
     const refusers = new Set<EngineNode>();
     for (;;) {
-      const held = holdPlace(context, wanted, networks, refusers, noImage);
-      const attempt = await createAt(held.node, wanted, networks, sending).finally(() => held.release());
+      // No pause from here until the plan has claimed the networks, which it does first of all.
+      const held = holdPlace(context, wanted, plan, refusers, noImage);
+      const attempt = await createAt(held.node, wanted, plan, sending).finally(() => {
+        held.release();
+        plan.release();
+      });
       switch (attempt.kind) {
         case 'made':
           return attempt.answer;
@@ -70,11 +88,18 @@ async function makeContainer(context: Context, request: CreateRequest, sending: 
           noImage = attempt.answer;
           wanted = withImageAffinity(request, noImage);
           break;
+        case 'outdated':
+          if (replans <= 0) throw attempt.error;
+          replans -= 1;
+          break;
         case 'refused':
           if (retries <= 0) throw engineRefusal(attempt.answer);
           retries -= 1;
           refusers.add(attempt.node);
-          context.config.log.warn({ name: request.name, node: attempt.node.name }, 'Creating again on another node');
+          context.config.log.warn(
+            { name: request.name, node: attempt.node.name },
+            'Creating again on another node',
+          );
           break;
       }
     }
@@ -87,11 +112,11 @@ async function makeContainer(context: Context, request: CreateRequest, sending: 
 function holdPlace(
   context: Context,
   request: CreateRequest,
-  networks: NetworkPlan,
+  plan: CreatePlan,
   refusers: ReadonlySet<EngineNode>,
   noImage: EngineAnswer | undefined,
 ): Held {
-  const extra = [...networks.filters];
+  const extra = [...plan.filters];
   if (refusers.size > 0 && refusers.size < context.pool.healthy().length) extra.push(notThere(refusers));
   try {
     return context.placer.hold(request.placement, request.facts, extra);
@@ -103,25 +128,36 @@ function holdPlace(
 async function createAt(
   node: EngineNode,
   request: CreateRequest,
-  networks: NetworkPlan,
+  plan: CreatePlan,
   sending: Sending,
 ): Promise<Attempt> {
-  const json = await networks.bind(node, bodyForEngine(request, node));
+  let json: Json;
+  try {
+    json = await plan.bind(node, bodyForEngine(request, node));
+  } catch (error) {
+    if (error instanceof PlanOutdated) return { kind: 'outdated', error };
+    throw error;
+  }
   const answer = await node.client
-    .call(sending.path(node), { method: 'POST', json, headers: sending.headers, timeoutMs: CREATE_TIMEOUT_MS })
+    .call(sending.path(node), {
+      method: 'POST',
+      json,
+      headers: sending.headers,
+      timeoutMs: CREATE_TIMEOUT_MS,
+    })
     .catch((error: unknown) => {
       node.suspect();
       throw error;
     });
   if (answer.status === 201) {
-    indexNew(node, request, answer);
+    indexNew(node, request, json, answer);
     return { kind: 'made', answer };
   }
   return isNoSuchImage(answer) ? { kind: 'no-image', answer } : { kind: 'refused', node, answer };
 }
 
 /** Puts what was made into the index at once, so that the client's next call finds it. */
-function indexNew(node: EngineNode, request: CreateRequest, answer: EngineAnswer): void {
+function indexNew(node: EngineNode, request: CreateRequest, sent: Json, answer: EngineAnswer): void {
   const id = asString(asObject(JSON.parse(answer.body.toString('utf8')) as unknown)['Id']);
   const { facts } = request;
   const summary: Json = {
@@ -135,8 +171,8 @@ function indexNew(node: EngineNode, request: CreateRequest, answer: EngineAnswer
     Labels: facts.labels,
     State: 'created',
     Status: 'Created',
-    HostConfig: { NetworkMode: asString(asObject(request.body['HostConfig'])['NetworkMode']) || 'default' },
-    NetworkSettings: { Networks: {} },
+    HostConfig: { NetworkMode: asString(asObject(sent['HostConfig'])['NetworkMode']) || 'default' },
+    NetworkSettings: { Networks: bodyNetworks(sent) },
     Mounts: [],
   };
   node.inventory.add(summary, {

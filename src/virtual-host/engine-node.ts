@@ -3,7 +3,13 @@ import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 import { backoffMs, pause } from '../base/async.ts';
 import { SwarmError, messageOf } from '../base/errors.ts';
-import { EngineClient, followEvents, type EngineAddress, type EngineEvent, type EngineTls } from '../engine/index.ts';
+import {
+  EngineClient,
+  followEvents,
+  type EngineAddress,
+  type EngineEvent,
+  type EngineTls,
+} from '../engine/index.ts';
 import { SchedulerNode } from '../scheduler/index.ts';
 import { versionText, type ApiMinor } from '../docker-api/index.ts';
 import { Inventory } from './inventory.ts';
@@ -35,6 +41,7 @@ export interface NodeHost {
   engineEvent(node: EngineNode, event: EngineEvent): void;
 }
 
+const PING_TIMEOUT_MS = 3_000;
 const CHECK_TIMEOUT_MS = 10_000;
 const REJOIN_FIRST_MS = 1_000;
 const REJOIN_MAX_MS = 30_000;
@@ -58,6 +65,7 @@ export class EngineNode {
   #info: EngineInfo | undefined;
   #state: NodeState = 'Pending';
   #wake: AbortController | undefined;
+  #following = false;
   ip = '';
   failures = 0;
   /** Why it is not Healthy, in words; empty otherwise. */
@@ -87,6 +95,11 @@ export class EngineNode {
 
   get healthy(): boolean {
     return this.#state === 'Healthy';
+  }
+
+  /** Whether every change at the engine is heard of as it happens. */
+  get following(): boolean {
+    return this.#following && this.healthy;
   }
 
   /** Undefined until the engine was validated for the first time. */
@@ -125,7 +138,7 @@ export class EngineNode {
   /** Lives until `close`. */
   async run(): Promise<void> {
     const { signal } = this.#stop;
-    for (let attempt = 0; !signal.aborted; ) {
+    for (let attempt = 0; !signal.aborted;) {
       try {
         await this.#join(signal);
         attempt = 0;
@@ -171,6 +184,8 @@ export class EngineNode {
   }
 
   async #check(signal: AbortSignal): Promise<EngineInfo> {
+    // A busy engine may take long over /info; one that hangs does not even answer a ping.
+    await this.client.call('/_ping', { signal, timeoutMs: PING_TIMEOUT_MS });
     const options = { signal, timeoutMs: CHECK_TIMEOUT_MS, maxBytes: 8 * 1024 * 1024 };
     const [version, info] = await Promise.all([
       this.client.json('/version', options),
@@ -220,20 +235,23 @@ export class EngineNode {
       try {
         if (attempt > 0) await this.#recheck(signal);
         let loading: Promise<void> | undefined;
-        const events = followEvents(this.client, this.path('/events'), {
+        await followEvents(this.client, this.path('/events'), {
           signal,
           onOpen: () => {
+            this.#following = true;
             loading = this.inventory.load(signal).then(
               () => this.#succeeded(),
               (error: unknown) => this.#failed(error, signal),
             );
           },
+          onEvent: (event) => {
+            attempt = 0;
+            this.inventory.heard(event);
+            this.#host.engineEvent(this, event);
+          },
+        }).finally(() => {
+          this.#following = false;
         });
-        for await (const event of events) {
-          attempt = 0;
-          this.inventory.heard(event);
-          this.#host.engineEvent(this, event);
-        }
         await loading;
       } catch (error) {
         if (error instanceof IdentityChanged) throw error;
@@ -250,7 +268,10 @@ export class EngineNode {
       const retryMs = backoffMs(this.failures, EVENTS_FIRST_MS / 2, EVENTS_MAX_MS, Math.random);
       const wake = new AbortController();
       this.#wake = wake;
-      await pause(this.failures > 0 ? Math.min(plainMs, retryMs) : plainMs, AbortSignal.any([signal, wake.signal]));
+      await pause(
+        this.failures > 0 ? Math.min(plainMs, retryMs) : plainMs,
+        AbortSignal.any([signal, wake.signal]),
+      );
       if (signal.aborted) return;
       try {
         await this.#recheck(signal);
@@ -295,7 +316,10 @@ export class EngineNode {
     this.sched.healthy = state === 'Healthy';
     this.sched.failures = this.failures;
     if (former !== state) {
-      this.#log.info({ name: this.name, from: former, to: state, err: this.trouble || undefined }, 'Engine state changed');
+      this.#log.info(
+        { name: this.name, from: former, to: state, err: this.trouble || undefined },
+        'Engine state changed',
+      );
     }
     this.#host.nodeChanged(this);
   }

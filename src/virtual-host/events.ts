@@ -87,9 +87,12 @@ async function history(
     pool.healthy().map(async (node) => {
       const told: Told[] = [];
       try {
-        for await (const event of followEvents(node.client, node.path(`/events${search}`), { signal })) {
-          if (matches(node, event)) told.push(tell(node, event));
-        }
+        await followEvents(node.client, node.path(`/events${search}`), {
+          signal,
+          onEvent: (event) => {
+            if (matches(node, event)) told.push(tell(node, event));
+          },
+        });
       } catch {
         // What it told before it failed is still true.
       }
@@ -133,7 +136,22 @@ function seconds(nano: bigint): string {
   return `${nano / 1_000_000_000n}.${(nano % 1_000_000_000n).toString().padStart(9, '0')}`;
 }
 
-const KNOWN = ['type', 'event', 'container', 'image', 'label', 'network', 'volume', 'node', 'daemon', 'scope', 'plugin', 'service', 'secret', 'config'];
+const KNOWN = [
+  'type',
+  'event',
+  'container',
+  'image',
+  'label',
+  'network',
+  'volume',
+  'node',
+  'daemon',
+  'scope',
+  'plugin',
+  'service',
+  'secret',
+  'config',
+];
 
 /** Docker's filters, and the node's name or id. */
 function eventTest(filters: Filters): (node: EngineNode, event: EngineEvent) => boolean {
@@ -144,7 +162,17 @@ function eventTest(filters: Filters): (node: EngineNode, event: EngineEvent) => 
     const values = filters.get(key);
     return values && values.length > 0 ? values : undefined;
   };
-  const things = ['container', 'image', 'network', 'volume', 'daemon', 'plugin', 'service', 'secret', 'config'].flatMap((type) => {
+  const things = [
+    'container',
+    'image',
+    'network',
+    'volume',
+    'daemon',
+    'plugin',
+    'service',
+    'secret',
+    'config',
+  ].flatMap((type) => {
     const values = wanted(type);
     return values ? [{ type, values }] : [];
   });
@@ -152,7 +180,8 @@ function eventTest(filters: Filters): (node: EngineNode, event: EngineEvent) => 
     const action = event.Action ?? event.status ?? '';
     const attributes = event.Actor?.Attributes ?? {};
     if (wanted('type')?.includes(event.Type ?? '') === false) return false;
-    if (wanted('event')?.some((word) => action === word || action.startsWith(`${word}:`)) === false) return false;
+    if (wanted('event')?.some((word) => action === word || action.startsWith(`${word}:`)) === false)
+      return false;
     if (wanted('scope')?.includes(event.scope ?? '') === false) return false;
     if (wanted('node')?.some((word) => word === node.name || word === node.id) === false) return false;
     const labels = wanted('label');

@@ -31,7 +31,9 @@ export class ExecIndex {
     const path = `/exec/${encodeURIComponent(id)}/json`;
     const found = await Promise.all(
       this.#pool.healthy().map(async (node) => {
-        const answer = await node.client.call(node.path(path), { timeoutMs: ASK_TIMEOUT_MS }).catch(() => undefined);
+        const answer = await node.client
+          .call(node.path(path), { timeoutMs: ASK_TIMEOUT_MS })
+          .catch(() => undefined);
         return answer?.status === 200 ? node : undefined;
       }),
     );

@@ -75,7 +75,10 @@ function describe(context: Context, old: boolean): Json {
   const total = sum([...counts.values()]);
   const status = statusLines(context, nodes, counts);
   const abilities = Object.fromEntries(
-    ABILITIES.map((key) => [key, raws.length > 0 && raws.every((raw) => raw[key] === true || raw[key] === undefined)]),
+    ABILITIES.map((key) => [
+      key,
+      raws.length > 0 && raws.every((raw) => raw[key] === true || raw[key] === undefined),
+    ]),
   );
   const agreed = Object.fromEntries(AGREED.flatMap((key) => agreedValue(key, raws)));
   return {
@@ -110,7 +113,14 @@ function describe(context: Context, old: boolean): Json {
     ExperimentalBuild: false,
     ClusterStore: '',
     ClusterAdvertise: '',
-    Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
     Warnings: mergedWarnings(known),
   };
 }
@@ -138,7 +148,11 @@ function sum(all: readonly Counts[]): Counts {
   );
 }
 
-function statusLines({ pool, config }: Context, nodes: readonly EngineNode[], counts: Map<EngineNode, Counts>): Line[] {
+function statusLines(
+  { pool, config }: Context,
+  nodes: readonly EngineNode[],
+  counts: Map<EngineNode, Counts>,
+): Line[] {
   const lines: Line[] = [
     ['Role', 'primary'],
     ['Strategy', config.strategy],
@@ -202,8 +216,11 @@ function mergedWarnings(nodes: readonly EngineNode[]): string[] {
   for (const node of nodes) {
     for (const warning of asArray(node.info?.raw['Warnings'])) {
       const text = asString(warning);
-      if (text !== '' && !OF_ONE_ENGINE.test(text)) byText.set(text, [...(byText.get(text) ?? []), node.name]);
+      if (text !== '' && !OF_ONE_ENGINE.test(text))
+        byText.set(text, [...(byText.get(text) ?? []), node.name]);
     }
   }
-  return [...byText].map(([text, names]) => (names.length === nodes.length ? text : `${text} (${names.join(', ')})`));
+  return [...byText].map(([text, names]) =>
+    names.length === nodes.length ? text : `${text} (${names.join(', ')})`,
+  );
 }

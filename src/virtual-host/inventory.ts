@@ -6,6 +6,7 @@ import type { EngineEvent } from '../engine/index.ts';
 import { Container, NO_DETAILS, readDetails, type ContainerDetails } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { EngineNode } from './engine-node.ts';
+import { InspectCache } from './inspect-cache.ts';
 
 /** What an engine has besides containers; each is read whole when one of its kind changes. */
 export type Kind = 'images' | 'networks' | 'volumes';
@@ -32,9 +33,12 @@ export class Inventory {
   readonly #index: ContainerIndex;
   readonly #log: Logger;
   readonly containers = new Map<string, Container>();
+  readonly inspections = new InspectCache();
   images: readonly Json[] = [];
   networks: readonly Json[] = [];
   volumes: readonly Json[] = [];
+  /** What the engine last said along with its list of volumes. */
+  volumeWarnings: readonly string[] = [];
   /** Changes with every change of images, networks or volumes. */
   version = 0;
   readonly #staleContainers = new Set<string>();
@@ -56,8 +60,12 @@ export class Inventory {
 
   /** Reads everything. Throws when the engine can't be read; what was known then stays. */
   async load(signal: AbortSignal): Promise<void> {
+    this.inspections.clear();
     for (const kind of KINDS) this.#staleKinds.delete(kind);
-    await Promise.all([this.#readContainers(undefined, signal), ...KINDS.map((kind) => this.#readKind(kind, signal))]);
+    await Promise.all([
+      this.#readContainers(undefined, signal),
+      ...KINDS.map((kind) => this.#readKind(kind, signal)),
+    ]);
     this.#slow = false;
   }
 
@@ -67,6 +75,7 @@ export class Inventory {
     const id = event.Actor?.ID ?? event.id ?? '';
     switch (event.Type) {
       case 'container':
+        this.inspections.drop(id);
         if (CONTAINER_ACTIONS.test(action)) {
           if (action === 'destroy') this.#forget(id);
           this.markContainer(id);
@@ -79,6 +88,7 @@ export class Inventory {
         this.mark('networks');
         const container = event.Actor?.Attributes?.['container'];
         if (container && (action === 'connect' || action === 'disconnect')) this.markContainer(container);
+        else this.inspections.clear();
         break;
       }
       case 'volume':
@@ -91,6 +101,7 @@ export class Inventory {
 
   markContainer(id: string): void {
     if (id === '') return;
+    this.inspections.drop(id);
     this.#staleContainers.add(id);
     this.#soon();
   }
@@ -132,12 +143,14 @@ export class Inventory {
   clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.inspections.clear();
     this.#staleContainers.clear();
     this.#staleKinds.clear();
     for (const id of this.containers.keys()) this.#forget(id);
     this.images = [];
     this.networks = [];
     this.volumes = [];
+    this.volumeWarnings = [];
     this.version += 1;
     this.#node.sched.setImages([]);
   }
@@ -170,7 +183,9 @@ export class Inventory {
     const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
     try {
       await Promise.all([
-        ids.length > 0 ? this.#readContainers(ids.length > MAX_ASKED_BY_ID ? undefined : ids, signal, ids) : undefined,
+        ids.length > 0
+          ? this.#readContainers(ids.length > MAX_ASKED_BY_ID ? undefined : ids, signal, ids)
+          : undefined,
         ...kinds.map((kind) => this.#readKind(kind, signal)),
       ]);
       this.#slow = false;
@@ -185,7 +200,11 @@ export class Inventory {
    * Reads the containers with these ids, or all, and inspects those that changed; `inspect` names ones to inspect
    * in any case.
    */
-  async #readContainers(ids: readonly string[] | undefined, signal: AbortSignal, inspect?: readonly string[]): Promise<void> {
+  async #readContainers(
+    ids: readonly string[] | undefined,
+    signal: AbortSignal,
+    inspect?: readonly string[],
+  ): Promise<void> {
     const filters = ids ? `&filters=${encodeURIComponent(JSON.stringify({ id: ids }))}` : '';
     const before = new Set(ids ?? this.containers.keys());
     const listed = asArray(await this.#json(`/containers/json?all=1${filters}`, signal)).filter(isObject);
@@ -217,6 +236,7 @@ export class Inventory {
     const answer = await this.#json(PATHS[kind], signal);
     const list = asArray(kind === 'volumes' ? asObject(answer)['Volumes'] : answer).filter(isObject);
     this[kind] = list;
+    if (kind === 'volumes') this.volumeWarnings = asStrings(asObject(answer)['Warnings']);
     this.version += 1;
     if (kind === 'images') {
       this.#node.sched.setImages(
@@ -252,7 +272,9 @@ function sameRun(a: Json, b: Json): boolean {
   return (
     a['State'] === b['State'] &&
     healthWord(a['Status']) === healthWord(b['Status']) &&
-    ['Names', 'Ports', 'Image', 'NetworkSettings', 'Mounts'].every((key) => JSON.stringify(a[key]) === JSON.stringify(b[key]))
+    ['Names', 'Ports', 'Image', 'NetworkSettings', 'Mounts'].every(
+      (key) => JSON.stringify(a[key]) === JSON.stringify(b[key]),
+    )
   );
 }
 

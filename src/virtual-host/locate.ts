@@ -10,7 +10,7 @@ const ASK_TIMEOUT_MS = 2_000;
 /**
  * The container meant by a full id, a name, `node/name` or an id prefix. What the index does not know is looked up
  * at the engines, because somebody else may have made it a moment ago.
- * Throws `not-found` or, for a prefix or name of several, `invalid`, in Docker's words.
+ * Throws `not-found`; for a prefix of several `internal`, for a name of several `conflict`; in Docker's words.
  */
 export async function locateContainer(pool: Pool, reference: string): Promise<Container> {
   const known = inIndex(pool, reference);
@@ -45,7 +45,13 @@ export function inIndex(pool: Pool, reference: string): Container | undefined {
   if (placed) {
     const here = [...placed.node.inventory.containers.values()];
     const hit = here.find((container) => container.name === placed.name);
-    return hit ?? theOne(here.filter((container) => container.id.startsWith(placed.name)), () => ambiguousPrefix(name));
+    return (
+      hit ??
+      theOne(
+        here.filter((container) => container.id.startsWith(placed.name)),
+        () => ambiguousPrefix(name),
+      )
+    );
   }
   if (!/^[0-9a-f]+$/.test(name)) return undefined;
   return theOne(index.withPrefix(name), () => ambiguousPrefix(name));
@@ -70,12 +76,16 @@ function theOne(found: readonly Container[], otherwise: () => SwarmError): Conta
 }
 
 function ambiguousPrefix(prefix: string): SwarmError {
-  return new SwarmError('invalid', `Multiple IDs found with provided prefix: ${prefix}`);
+  // Engines answer so, with status 500.
+  return new SwarmError('internal', `Multiple IDs found with provided prefix: ${prefix}`);
 }
 
 function ambiguousName(name: string, found: readonly Container[]): SwarmError {
   const choices = found.map((container) => `${container.node.name}/${name}`).join(', ');
-  return new SwarmError('invalid', `Several nodes have a container named ${name}: say which one (${choices})`);
+  return new SwarmError(
+    'invalid',
+    `Several nodes have a container named ${name}: say which one (${choices})`,
+  );
 }
 
 async function atEngines(pool: Pool, reference: string): Promise<Container | undefined> {

@@ -3,6 +3,7 @@ import { createApi } from './api.ts';
 import { BuildSessions } from './build-sessions.ts';
 import type { ManagerConfig } from './config.ts';
 import { ExecIndex } from './exec-index.ts';
+import { NetworkKeeper } from './networks-keeper.ts';
 import { Placer } from './placer.ts';
 import { Pool } from './pool.ts';
 
@@ -35,13 +36,16 @@ export async function startManager(config: ManagerConfig): Promise<Manager> {
     placer: new Placer(pool, { strategy: config.strategy, filters: config.filters }),
     execs: new ExecIndex(pool),
     builds: new BuildSessions(pool),
+    networks: new NetworkKeeper(pool),
   };
   const { tls } = config;
   const server = await startApiServer({
     listen: config.listen,
     handle: createApi(context),
     ...(tls?.cert && tls.key
-      ? { tls: { ...(tls.ca ? { ca: tls.ca } : {}), cert: tls.cert, key: tls.key, verifyClients: tls.verify } }
+      ? {
+          tls: { ...(tls.ca ? { ca: tls.ca } : {}), cert: tls.cert, key: tls.key, verifyClients: tls.verify },
+        }
       : {}),
   });
   for (const address of server.addresses) {

@@ -16,13 +16,22 @@ export interface PassOptions {
  * Passes a call on to an engine, at `path` (encoded, without version) and in the version nearest to the client's,
  * streams and upgrades included. Resolves with the engine's status; 101 for a connection that left HTTP.
  */
-export async function pass(call: ApiCall, node: EngineNode, path: string, options: PassOptions = {}): Promise<number> {
+export async function pass(
+  call: ApiCall,
+  node: EngineNode,
+  path: string,
+  options: PassOptions = {},
+): Promise<number> {
   const target = node.path(path, call.minor) + (options.search ?? call.search);
   try {
     if (call.hijack) {
       const { socket, head } = call.hijack;
       call.res.detachSocket(call.req.socket);
-      await relayHijacked(node.client, { method: call.method, rawHeaders: call.req.rawHeaders, head, socket }, target);
+      await relayHijacked(
+        node.client,
+        { method: call.method, rawHeaders: call.req.rawHeaders, head, socket },
+        target,
+      );
       return 101;
     }
     const headers = relayedHeaders(call.req.headers);
@@ -36,7 +45,8 @@ export async function pass(call: ApiCall, node: EngineNode, path: string, option
     );
   } catch (error) {
     if (call.hijack) call.res.assignSocket(call.req.socket);
-    if (error instanceof SwarmError && (error.code === 'unavailable' || error.code === 'timeout')) node.suspect();
+    if (error instanceof SwarmError && (error.code === 'unavailable' || error.code === 'timeout'))
+      node.suspect();
     throw error;
   }
 }

@@ -49,6 +49,12 @@ export class Placer {
     return () => void this.#names.delete(name);
   }
 
+  /** How many nodes could take the request at this moment. */
+  countFitting(request: PlacementRequest): number {
+    const places = this.#pool.nodes().flatMap((node) => (node.info ? [node.sched] : []));
+    return this.#scheduler.order(places, request).length;
+  }
+
   /** The best node for the request, its share held. Throws the scheduler's explanation when there is none. */
   hold(
     request: PlacementRequest,

@@ -12,9 +12,20 @@ import {
   updateContainer,
 } from './containers.ts';
 import { createContainer } from './create.ts';
+import { buildImage, cancelBuild, commitContainer } from './build.ts';
+import { diskUsage } from './disk-usage.ts';
+import { createImage, loadImages } from './image-create.ts';
+import { createImageList } from './image-list.ts';
+import { passToImage, pushImage, removeImage, saveImages, tagImage } from './images.ts';
+import { pruneBuildCache, pruneContainers, pruneImages, pruneNetworks, pruneVolumes } from './prune.ts';
 import { events } from './events.ts';
 import { createInfo } from './info.ts';
+import { connectNetwork, disconnectNetwork } from './networks-connect.ts';
+import { createNetwork } from './networks-create.ts';
+import { inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
 import { notSupported, passToAny, passToBuilder, ping, version } from './system.ts';
+import { createVolume } from './volumes-create.ts';
+import { inspectVolume, listVolumes, removeVolume } from './volumes.ts';
 
 /**
  * What happens to a call:
@@ -85,6 +96,40 @@ export function createRoutes(): Route[] {
     route('POST', '/exec/{id}/start', 'home', passToExec),
     route('POST', '/exec/{id}/resize', 'home', passToExec),
     route('GET', '/exec/{id}/json', 'home', passToExec),
+
+    route('GET', '/images/json', 'merged', createImageList()),
+    route('GET', '/images/search', 'one', passToAny),
+    route('GET', '/images/get', 'home', saveImages),
+    route('POST', '/images/create', 'all', createImage),
+    route('POST', '/images/load', 'all', loadImages),
+    route('GET', '/images/{name}/json', 'home', passToImage),
+    route('GET', '/images/{name}/history', 'home', passToImage),
+    route('GET', '/images/{name}/get', 'home', passToImage),
+    route('POST', '/images/{name}/push', 'home', pushImage),
+    route('POST', '/images/{name}/tag', 'all', tagImage),
+    route('DELETE', '/images/{name}', 'all', removeImage),
+    route('POST', '/build', 'placed', buildImage),
+    route('POST', '/build/cancel', 'one', cancelBuild),
+    route('POST', '/build/prune', 'all', pruneBuildCache),
+    route('POST', '/commit', 'home', commitContainer),
+    route('POST', '/containers/prune', 'all', pruneContainers),
+    route('POST', '/images/prune', 'all', pruneImages),
+    route('POST', '/networks/prune', 'all', pruneNetworks),
+    route('POST', '/volumes/prune', 'all', pruneVolumes),
+    route('GET', '/system/df', 'merged', diskUsage),
+
+    route('GET', '/networks', 'merged', listNetworks),
+    route('GET', '/networks/{id}', 'home', inspectNetwork),
+    route('POST', '/networks/create', 'placed', createNetwork),
+    route('POST', '/networks/{id}/connect', 'home', connectNetwork),
+    route('POST', '/networks/{id}/disconnect', 'home', disconnectNetwork),
+    route('DELETE', '/networks/{id}', 'home', removeNetwork),
+
+    route('GET', '/volumes', 'merged', listVolumes),
+    route('GET', '/volumes/{name}', 'home', inspectVolume),
+    route('POST', '/volumes/create', 'all', createVolume),
+    route('DELETE', '/volumes/{name}', 'all', removeVolume),
+    route('PUT', '/volumes/{name}', 'refused', notSupported),
 
     ...SWARM_MODE.map(([method, pattern]) => route(method, pattern, 'refused', notSupported)),
   ];

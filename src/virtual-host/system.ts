@@ -86,7 +86,10 @@ export function commonHeaders(call: Pick<ApiCall, 'res'>, { pool, config }: Cont
   res.setHeader('Server', `Skep/${config.version} (linux)`);
   if (config.cors) {
     res.setHeader('Access-Control-Allow-Origin', '*');
-    res.setHeader('Access-Control-Allow-Headers', 'Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth');
+    res.setHeader(
+      'Access-Control-Allow-Headers',
+      'Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth',
+    );
     res.setHeader('Access-Control-Allow-Methods', 'HEAD, GET, POST, DELETE, PUT, OPTIONS');
   }
 }

@@ -26,6 +26,7 @@ export async function unpackedPackages(suite: Suite, packages: readonly string[]
       'Dir::Etc::preferencesparts': '/dev/null',
       'Dir::State::lists': join(apt, 'lists'),
       'Dir::Cache': join(apt, 'cache'),
+      'Acquire::Check-Valid-Until': 'false', // a mirror may be frozen; what it has is signed all the same
       'Acquire::Languages': 'none',
       'Acquire::Retries': '3',
       'APT::Sandbox::User': 'root',

@@ -34,9 +34,13 @@ const SWARM = fileURLToPath(new URL('../../bin/swarm', import.meta.url));
 /** Starts `swarm manage` on a free port of the loopback and waits until its engines are Healthy. */
 export async function startSwarm(hosts: Hosts | undefined, options: SwarmOptions = {}): Promise<Swarm> {
   const discovery = options.discovery ?? `nodes://${hosts?.addresses ?? ''}`;
-  const child = spawn(SWARM, ['--debug', 'manage', '-H', 'tcp://127.0.0.1:0', ...(options.args ?? []), discovery], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    SWARM,
+    ['--debug', 'manage', '-H', 'tcp://127.0.0.1:0', ...(options.args ?? []), discovery],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let written = '';
   const take = (chunk: Buffer): void => {
     written += chunk.toString('utf8');
@@ -58,7 +62,9 @@ export async function startSwarm(hosts: Hosts | undefined, options: SwarmOptions
     const wanted = options.healthy ?? (hosts ? [...hosts].length : 0);
     await until(`${wanted} healthy engines`, START_MS, async () => {
       const info = (await (await fetch(`${url}/info`)).json()) as { SystemStatus: [string, string][] };
-      const healthy = info.SystemStatus.filter(([key, value]) => key.endsWith('Status') && value === 'Healthy');
+      const healthy = info.SystemStatus.filter(
+        ([key, value]) => key.endsWith('Status') && value === 'Healthy',
+      );
       return healthy.length >= wanted || undefined;
     });
     return {

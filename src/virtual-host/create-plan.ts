@@ -1,0 +1,27 @@
+import type { Json } from '../base/json.ts';
+import type { PreparedFilter } from '../scheduler/index.ts';
+import type { Context } from './context.ts';
+import type { CreateRequest } from './create-request.ts';
+import type { EngineNode } from './engine-node.ts';
+import { planNetworks } from './network-plan.ts';
+import { planVolumes } from './volume-plan.ts';
+
+/** What a container's networks and volumes ask of its placement; see NetworkPlan for the rules of use. */
+export interface CreatePlan {
+  readonly filters: readonly PreparedFilter[];
+  bind(node: EngineNode, body: Json): Promise<Json>;
+  release(): void;
+}
+
+/** Throws `conflict` for networks that no node has together. */
+export async function planCreate(context: Context, request: CreateRequest): Promise<CreatePlan> {
+  const volumes = planVolumes(context.pool, request.body);
+  const networks = await planNetworks(context, request);
+  return {
+    get filters() {
+      return [...networks.filters, ...volumes.filters];
+    },
+    bind: (node, body) => networks.bind(node, volumes.bind(body)),
+    release: () => networks.release(),
+  };
+}

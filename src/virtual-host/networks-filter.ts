@@ -1,0 +1,79 @@
+import { SwarmError } from '../base/errors.ts';
+import type { Json } from '../base/json.ts';
+import { filterFlag, matchesLabels, type Filters } from '../docker-api/index.ts';
+import { idsOf, isLocal, isPredefined, type ClusterNetwork, type NamedNode } from './networks-view.ts';
+import { matchesAnywhere, shownName } from './shown-name.ts';
+
+export const NETWORK_FILTERS = ['driver', 'id', 'label', 'name', 'scope', 'type', 'dangling', 'node'];
+
+/** The networks that pass Docker's filters and `node=`. `inUse` says whether a running container is on one. */
+export function filterNetworks<N extends NamedNode & { readonly id: string }>(
+  networks: readonly ClusterNetwork<N>[],
+  filters: Filters,
+  inUse: (network: ClusterNetwork<N>) => boolean,
+): ClusterNetwork<N>[] {
+  const tests: ((network: ClusterNetwork<N>) => boolean)[] = [];
+  const on = (
+    key: string,
+    make: (values: readonly string[]) => (network: ClusterNetwork<N>) => boolean,
+  ): void => {
+    const values = filters.get(key);
+    if (values && values.length > 0) tests.push(make(values));
+  };
+  on(
+    'driver',
+    (values) =>
+      ({ driver }) =>
+        values.includes(driver),
+  );
+  on(
+    'scope',
+    (values) =>
+      ({ scope }) =>
+        values.includes(scope),
+  );
+  on('id', (values) => (network) => matchesAnywhere(values, idsOf(network)));
+  on(
+    'name',
+    (values) =>
+      ({ name, home, scope }) =>
+        matchesAnywhere(values, isLocal({ scope }) ? [name, `${home.name}/${name}`] : [name]),
+  );
+  on(
+    'label',
+    (values) =>
+      ({ labels }) =>
+        matchesLabels(labels, values),
+  );
+  on(
+    'node',
+    (values) =>
+      ({ nodes }) =>
+        nodes.some(({ name, id }) => values.includes(name) || values.includes(id)),
+  );
+  on('type', (values) => {
+    const wrong = values.find((value) => value !== 'custom' && value !== 'builtin');
+    if (wrong !== undefined) throw new SwarmError('invalid', `invalid filter 'type=${wrong}'`);
+    return ({ name }) => values.includes(isPredefined(name) ? 'builtin' : 'custom');
+  });
+  const dangling = filterFlag(filters, 'dangling');
+  if (dangling !== undefined) {
+    tests.push((network) => (isPredefined(network.name) || inUse(network)) !== dangling);
+  }
+  return networks.filter((network) => tests.every((test) => test(network)));
+}
+
+/** The entries of `GET /networks` for what was chosen out of `all`: local ones with their node, as `shownName` says. */
+export function networkEntries(
+  chosen: readonly ClusterNetwork[],
+  all: readonly ClusterNetwork[],
+  filters: Filters,
+): Json[] {
+  const count = new Map<string, number>();
+  for (const { name } of all) count.set(name, (count.get(name) ?? 0) + 1);
+  return chosen.map((network) => {
+    const { name, home, entry } = network;
+    if (!isLocal(network)) return entry;
+    return { ...entry, Name: shownName({ name, node: home.name }, count.get(name) === 1, filters) };
+  });
+}
