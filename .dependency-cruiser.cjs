@@ -18,7 +18,12 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    { name: 'known-room', severity: 'error', from: { path: '^src/', pathNot: `^src/(${Object.keys(may).join('|')})/` }, to: {} },
+    {
+      name: 'known-room',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/(${Object.keys(may).join('|')})/` },
+      to: {},
+    },
     ...Object.entries(may).map(([room, allowed]) => ({
       name: `arrows-of-${room}`,
       severity: 'error',
@@ -39,7 +44,16 @@ module.exports = {
       from: { path: '^src/scheduler/', pathNot: '\\.test\\.ts$' },
       to: { dependencyTypes: ['core', 'npm'] },
     },
-    { name: 'no-test-in-product', severity: 'error', from: { path: '^src/', pathNot: '\\.test\\.ts$' }, to: { path: '^(test|bench)/' } },
+    {
+      name: 'no-test-in-product',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^(test|bench)/' },
+    },
   ],
-  options: { tsConfig: { fileName: 'tsconfig.json' }, tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' } },
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+  },
 };

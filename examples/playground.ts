@@ -79,7 +79,15 @@ class Playground implements AsyncDisposable {
       return info.split('Status: Healthy').length > 3 ? true : undefined;
     });
     const where = 'constraint:node==core-01';
-    await this.shown('build', '-q', '--build-arg', where, '-t', 'example', relative(process.cwd(), here('app')));
+    await this.shown(
+      'build',
+      '-q',
+      '--build-arg',
+      where,
+      '-t',
+      'example',
+      relative(process.cwd(), here('app')),
+    );
     await this.shown('run', '-d', '--name', 'web', '-p', '80:80', '-e', where, 'example');
     await this.shown('run', '-d', '--name', 'cache', '-e', 'affinity:container==web', 'redis');
     const page = `http://${this.#hosts.at(0).ip}/`;

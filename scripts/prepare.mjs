@@ -62,7 +62,14 @@ function npmPackages() {
   const locked = existsSync(join(root, 'package-lock.json'));
   const command = locked ? 'ci' : 'install';
   say(`npm ${command}`);
-  const args = [command, '--no-audit', '--no-fund', '--include=dev', '--include=optional'];
+  const args = [
+    command,
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--include=dev',
+    '--include=optional',
+  ];
   const npm = process.env.npm_execpath;
   const { status } = npm?.endsWith('.js')
     ? spawnSync(process.execPath, [npm, ...args], { cwd: root, stdio: 'inherit' })

@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import { parseExact } from './exact-json.ts';
 import { isObject, type Json } from './json.ts';
 
 const LINE_MAX_CHARS = 1024 * 1024;
@@ -38,7 +39,7 @@ export class JsonLineReader {
 
   #parse(line: string): Json {
     try {
-      const value = JSON.parse(line) as unknown;
+      const value = parseExact(line);
       if (isObject(value)) return value;
     } catch {
       // Told below.

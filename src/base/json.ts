@@ -1,3 +1,5 @@
+import { digitsOf } from './exact-json.ts';
+
 /** Readers for JSON of somebody else: what is missing or of another kind becomes the empty value of the kind asked for. */
 export type Json = Record<string, unknown>;
 
@@ -18,7 +20,8 @@ export function asString(value: unknown): string {
 }
 
 export function asNumber(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : 0;
+  return Number(digitsOf(value) ?? 0);
 }
 
 export function asStrings(value: unknown): string[] {

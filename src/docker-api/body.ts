@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { parseExact } from '../base/exact-json.ts';
 import { SwarmError } from '../base/errors.ts';
 
 /** The largest JSON body that is read; Docker's own requests stay far below. */
@@ -45,7 +46,7 @@ export async function readJson(request: IncomingMessage): Promise<JsonObject | u
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseExact(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'unreadable';
     throw new SwarmError('invalid', `invalid JSON: ${why}`, { cause });

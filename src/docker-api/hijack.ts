@@ -35,11 +35,7 @@ const HEAD_MAX_BYTES = 128 * 1024;
  * Reads a request's head from a paused socket and leaves it paused. A head that does not end, or not within
  * `timeoutMs`, closes the connection.
  */
-export function readRequestHead(
-  socket: Socket,
-  timeoutMs: number,
-  done: (head: RequestHead) => void,
-): void {
+export function readRequestHead(socket: Socket, timeoutMs: number, done: (head: RequestHead) => void): void {
   let raw: Buffer = Buffer.alloc(0);
   const onEnd = (): void => void socket.destroy();
   const timer = setTimeout(onEnd, timeoutMs);

@@ -46,7 +46,9 @@ export function queryFilters(query: URLSearchParams, known?: readonly string[]):
 function filterValues(key: string, value: unknown): string[] {
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value;
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
-    return Object.entries(value).flatMap(([text, on]) => (on === true ? [text] : []));
+    // It is the member that counts, whatever its value.
+    const entries = Object.entries(value);
+    if (entries.every(([, on]) => typeof on === 'boolean')) return entries.map(([text]) => text);
   }
   throw new SwarmError('invalid', `invalid filter '${key}'`);
 }

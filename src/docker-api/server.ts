@@ -167,8 +167,8 @@ function peek(socket: Socket, enough: (seen: Buffer) => boolean, done: (seen: Bu
 function receiveSecure(socket: Socket, tls: TlsServer): void {
   peek(socket, always, (chunk) => {
     if (chunk[0] === TLS_HANDSHAKE) {
+      // TLS takes the bytes that wait and reads the socket itself from here on.
       tls.emit('connection', socket);
-      socket.resume();
     } else {
       endWith(socket, PLAIN_AT_TLS);
       socket.resume();

@@ -110,7 +110,7 @@ export class EngineClient {
       }
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#pool.dispatch(
-        { path, method: (options.method ?? 'GET'), headers, body },
+        { path, method: options.method ?? 'GET', headers, body },
         {
           onRequestStart(controller) {
             control = controller;

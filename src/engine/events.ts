@@ -13,7 +13,8 @@ export interface EngineEvent {
   from?: string;
   scope?: string;
   time?: number;
-  timeNano?: number;
+  /** Beyond what a number holds exactly; see digitsOf. */
+  timeNano?: unknown;
   [key: string]: unknown;
 }
 

@@ -9,6 +9,7 @@ export { extractBuildArgExpressions, extractExpressions } from './extract.ts';
 export type { ExtractedBuildArgs, ExtractedConfig, PlacementWishes, ReschedulePolicy } from './extract.ts';
 export type { ContainerFacts, ImageFacts, PortUse, Protocol } from './facts.ts';
 export type { Matcher } from './matcher.ts';
+export { compileRegexp } from './regexp.ts';
 export { DEFAULT_FILTERS, FILTER_NAMES, STRATEGY_NAMES } from './types.ts';
 export type {
   Dependency,

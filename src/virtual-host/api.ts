@@ -49,7 +49,9 @@ interface Target {
 }
 
 /** Takes a request target apart. What is wrong with it is told by the answer. */
-function readTarget(url: string, context: Context): Target {
+function readTarget(target: string, context: Context): Target {
+  // A client that takes the manager for a proxy names the host as well.
+  const url = target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
   const mark = url.indexOf('?');
   const search = mark < 0 ? '' : url.slice(mark);
   let path = mark < 0 ? url : url.slice(0, mark);
@@ -58,13 +60,11 @@ function readTarget(url: string, context: Context): Target {
   const prefix = /^\/v(\d+\.\d+)(?=\/)/.exec(path);
   if (prefix) {
     path = path.slice(prefix[0].length);
-    const asked = parseApiVersion(prefix[1]);
-    if (asked === undefined) refusal = new SwarmError('invalid', `invalid API version: ${prefix[1] ?? ''}`);
-    else {
-      minor = asked;
-      // A ping must tell any client which version to speak.
-      if (path !== '/_ping') refusal = versionRefusal(asked, context);
-    }
+    const asked = prefix[1] ?? '';
+    const known = parseApiVersion(asked);
+    minor = known ?? (Number.parseInt(asked) < 1 ? 0 : minor);
+    // A ping must tell any client which version to speak.
+    if (path !== '/_ping') refusal = versionRefusal(asked, context);
   }
   try {
     path = decodeURIComponent(path);

@@ -9,6 +9,7 @@ import {
   type ApiCall,
   type Filters,
 } from '../docker-api/index.ts';
+import { compileRegexp } from '../scheduler/index.ts';
 import type { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { locateContainer } from './locate.ts';
@@ -29,6 +30,7 @@ const OWN_FILTERS = [
 ];
 const ENGINE_FILTERS = ['ancestor', 'publish', 'expose', 'isolation', 'volume', 'is-task'];
 const STATES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+const HEALTHS = ['none', 'starting', 'healthy', 'unhealthy'];
 const ASK_TIMEOUT_MS = 30_000;
 
 /** The list without arguments that nearly everybody asks for, kept until it is not true any more. */
@@ -86,20 +88,21 @@ async function select(call: ApiCall, context: Context): Promise<readonly Contain
   const { query } = call;
   const filters = queryFilters(query, [...OWN_FILTERS, ...ENGINE_FILTERS]);
   const limit = queryInt(query, 'limit');
-  const before = query.get('before') ?? filters.get('before')?.[0];
-  const since = query.get('since') ?? filters.get('since')?.[0];
-  const all = queryFlag(query, 'all') || limit > 0 || before !== undefined || since !== undefined;
+  const [before, since] = [query.get('before'), query.get('since')];
+  const all = queryFlag(query, 'all') || limit > 0 || before !== null || since !== null;
   if (context.config.refreshOnNodeFilter && filters.has('node'))
     await refreshNamed(context, filters.get('node') ?? []);
   const tests = ownTests(filters, all);
   const matching = await askEngines(context, filters);
   if (matching) tests.push((container) => matching.has(container.id));
-  if (before) {
-    const bound = await locateContainer(context.pool, before);
+  for (const reference of [before, ...(filters.get('before') ?? [])]) {
+    if (!reference) continue;
+    const bound = await locateContainer(context.pool, reference);
     tests.push((container) => container !== bound && container.created <= bound.created);
   }
-  if (since) {
-    const bound = await locateContainer(context.pool, since);
+  for (const reference of [since, ...(filters.get('since') ?? [])]) {
+    if (!reference) continue;
+    const bound = await locateContainer(context.pool, reference);
     tests.push((container) => container !== bound && container.created >= bound.created);
   }
   const every = context.pool.index.newestFirst();
@@ -116,8 +119,7 @@ function ownTests(filters: Filters, all: boolean): Test[] {
   for (const word of status ?? []) {
     if (!STATES.includes(word)) throw new SwarmError('invalid', `invalid filter 'status=${word}'`);
   }
-  const exited = filters.get('exited');
-  if (!all && !status && !exited) {
+  if (!all && !status) {
     tests.push(
       ({ state, node }) =>
         node.healthy && (state === 'running' || state === 'paused' || state === 'restarting'),
@@ -129,7 +131,10 @@ function ownTests(filters: Filters, all: boolean): Test[] {
     if (values && values.length > 0) tests.push(make(values));
   };
   on('status', (values) => (container) => values.includes(container.state));
-  on('id', (values) => (container) => values.some((value) => container.id.startsWith(value)));
+  on('id', (values) => {
+    const tests = values.flatMap(textTest);
+    return ({ id }) => tests.some((matches) => matches(id));
+  });
   on('name', (values) => nameTest(values));
   on('label', (values) => (container) => matchesLabels(container.labels, values));
   on(
@@ -138,12 +143,12 @@ function ownTests(filters: Filters, all: boolean): Test[] {
       ({ node }) =>
         values.some((value) => value === node.name || value === node.id),
   );
-  on(
-    'health',
-    (values) =>
-      ({ details }) =>
-        values.includes(details.run.health || 'none'),
-  );
+  on('health', (values) => {
+    for (const word of values) {
+      if (!HEALTHS.includes(word)) throw new SwarmError('invalid', `invalid filter 'health=${word}'`);
+    }
+    return ({ details }) => values.includes(details.run.health || 'none');
+  });
   on('network', (values) => networkTest(values));
   on('exited', (values) => {
     const codes = values.map((value) => {
@@ -155,21 +160,28 @@ function ownTests(filters: Filters, all: boolean): Test[] {
   return tests;
 }
 
-/** Docker takes the name filter as a regular expression, with or without the leading slash. */
+/** Engines search the name with and without its slash; here it may have its node before it as well. */
 function nameTest(values: readonly string[]): Test {
-  const expressions = values.map((value) => {
-    try {
-      return new RegExp(value);
-    } catch {
-      throw new SwarmError('invalid', `invalid filter 'name=${value}'`);
-    }
-  });
+  const searches = values.flatMap(textTest);
   return ({ name, node }) =>
-    expressions.some((expression) =>
-      [name, `/${name}`, `${node.name}/${name}`, `/${node.name}/${name}`].some((text) =>
-        expression.test(text),
-      ),
+    searches.some((matches) =>
+      [name, `/${name}`, `${node.name}/${name}`, `/${node.name}/${name}`].some(matches),
     );
+}
+
+/** A search for a regular expression, as engines read ids and names; none where it can't be read. */
+function textTest(value: string): ((text: string) => boolean)[] {
+  const [, from, plain = '', to] = /^(\^?)([\w/-]*)(\$?)$/.exec(value) ?? [];
+  if (from !== undefined) {
+    // Nearly all are like this, and a real search over many containers would take its time.
+    if (from && to) return [(text) => text === plain];
+    return [(text) => (from ? text.startsWith(plain) : to ? text.endsWith(plain) : text.includes(plain))];
+  }
+  try {
+    return [compileRegexp(value)];
+  } catch {
+    return [];
+  }
 }
 
 function networkTest(values: readonly string[]): Test {
@@ -199,32 +211,54 @@ async function refreshNamed(context: Context, names: readonly string[]): Promise
 async function askEngines(context: Context, filters: Filters): Promise<Set<string> | undefined> {
   const asked = new Map([...filters].filter(([key]) => ENGINE_FILTERS.includes(key)));
   if (asked.size === 0) return undefined;
-  const search = `?all=1&filters=${encodeURIComponent(filtersText(asked))}`;
-  const lists = await fromEach(context.pool.healthy(), search);
+  const lists = await fromEach(context.pool.healthy(), (node) => {
+    const own = new Map(asked);
+    const volumes = own.get('volume');
+    if (volumes)
+      own.set(
+        'volume',
+        volumes.map((name) => withoutNode(node, name)),
+      );
+    return `?all=1&filters=${encodeURIComponent(filtersText(own))}`;
+  });
   return new Set(lists.flatMap((list) => list.map((entry) => asString(asObject(entry)['Id']))));
 }
 
-/** Every engine's list; one that fails or does not answer in time adds nothing. */
-function fromEach(nodes: readonly EngineNode[], search: string): Promise<(readonly unknown[])[]> {
-  return Promise.all(
+function withoutNode(node: EngineNode, name: string): string {
+  return name.startsWith(`${node.name}/`) ? name.slice(node.name.length + 1) : name;
+}
+
+/** Every engine's list; one that fails or does not answer in time adds nothing. Throws when all of them refuse. */
+async function fromEach(
+  nodes: readonly EngineNode[],
+  search: (node: EngineNode) => string,
+): Promise<(readonly unknown[])[]> {
+  let refusal: SwarmError | undefined;
+  let answers = 0;
+  const lists = await Promise.all(
     nodes.map(async (node) => {
       try {
-        const path = node.path(`/containers/json${search}`);
-        return asArray(await node.client.json(path, { timeoutMs: ASK_TIMEOUT_MS }));
+        const path = node.path(`/containers/json${search(node)}`);
+        const list = asArray(await node.client.json(path, { timeoutMs: ASK_TIMEOUT_MS }));
+        answers += 1;
+        return list;
       } catch (error) {
-        // An image that this engine does not have is no match here, whatever it is elsewhere.
-        if (!(error instanceof SwarmError && error.code === 'not-found')) node.suspect();
+        if (!(error instanceof SwarmError)) throw error;
+        if (error.code === 'unavailable' || error.code === 'timeout') node.suspect();
+        else refusal = error;
         return [];
       }
     }),
   );
+  if (refusal && answers === 0) throw refusal;
+  return lists;
 }
 
 async function listWithSizes(call: ApiCall, context: Context, nowMs: number): Promise<void> {
   const chosen = await select(call, context);
   const nodes = [...new Set(chosen.map((container) => container.node))].filter((node) => node.healthy);
   const sizes = new Map<string, Record<string, unknown>>();
-  for (const list of await fromEach(nodes, '?all=1&size=1')) {
+  for (const list of await fromEach(nodes, () => '?all=1&size=1')) {
     for (const entry of list) sizes.set(asString(asObject(entry)['Id']), asObject(entry));
   }
   const answer = chosen.map((container) => {

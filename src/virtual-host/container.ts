@@ -5,6 +5,8 @@ import type { EngineNode } from './engine-node.ts';
 
 /** What placement and the status line need from a container's inspection. */
 export interface ContainerDetails {
+  /** Milliseconds since 1970, to less than a microsecond; the list has it in seconds. 0 when not known. */
+  createdMs: number;
   run: Omit<ContainerRun, 'state'>;
   nanoCpus: number;
   memoryBytes: number;
@@ -12,6 +14,7 @@ export interface ContainerDetails {
 }
 
 export const NO_DETAILS: ContainerDetails = {
+  createdMs: 0,
   run: { startedAtMs: 0, finishedAtMs: 0, exitCode: 0, health: '' },
   nanoCpus: 0,
   memoryBytes: 0,
@@ -26,6 +29,7 @@ export class Container {
   readonly name: string;
   readonly summary: Json;
   readonly details: ContainerDetails;
+  /** Milliseconds since 1970, by its engine's clock. */
   readonly created: number;
   readonly labels: Readonly<Record<string, string>>;
   #json: { head: string; text: string; untilMs: number; down: boolean } | undefined;
@@ -36,7 +40,7 @@ export class Container {
     this.summary = summary;
     this.details = details;
     this.name = ownName(asStrings(summary['Names']));
-    this.created = asNumber(summary['Created']);
+    this.created = details.createdMs || asNumber(summary['Created']) * 1000;
     this.labels = asStringRecord(summary['Labels']);
   }
 
@@ -122,6 +126,7 @@ export function readDetails(inspected: unknown, cores: number): ContainerDetails
   const state = asObject(whole['State']);
   const host = asObject(whole['HostConfig']);
   return {
+    createdMs: preciseMs(whole['Created']),
     run: {
       startedAtMs: timeMs(state['StartedAt']),
       finishedAtMs: timeMs(state['FinishedAt']),
@@ -177,4 +182,10 @@ function readPort(text: string): { port: number; protocol: Protocol } | undefine
 function timeMs(value: unknown): number {
   const ms = Date.parse(asString(value));
   return Number.isFinite(ms) && ms > 0 ? ms : 0;
+}
+
+/** `timeMs` with the digits that a Date drops. */
+function preciseMs(value: unknown): number {
+  const ms = timeMs(value);
+  return ms === 0 ? 0 : ms + Number(`0.${/\.\d{3}(\d+)/.exec(asString(value))?.[1] ?? '0'}`);
 }

@@ -36,6 +36,22 @@ export const changeContainer: Handler = async (call, { pool }) => {
   }
 };
 
+/**
+ * `POST /containers/{name}/start`. What a start of before 1.24 may bring along would change what was decided when the
+ * container was placed, so it is refused as newer engines do.
+ */
+export const startContainer: Handler = async (call, context) => {
+  const { headers } = call.req;
+  // The shortest object that says something has eight characters.
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 7) {
+    throw new SwarmError(
+      'invalid',
+      'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
+    );
+  }
+  await changeContainer(call, context);
+};
+
 /** `GET /containers/{name}/json`: the engine's answer, with the node put in. */
 export const inspectContainer: Handler = async (call, { pool }) => {
   const container = await reachContainer(pool, call.param('name'));

@@ -1,6 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { SwarmError } from '../base/errors.ts';
-import { asNumber, asObject, asString, asStringRecord, asStrings, isObject, type Json } from '../base/json.ts';
+import {
+  asNumber,
+  asObject,
+  asString,
+  asStringRecord,
+  asStrings,
+  isObject,
+  type Json,
+} from '../base/json.ts';
 import { extractExpressions, type ContainerFacts, type PlacementRequest } from '../scheduler/index.ts';
 import { coresToShares, publishedPorts } from './container.ts';
 
@@ -105,9 +113,9 @@ function readBody(body: Json): Json {
 /** Engines read the names of members whatever their case, the last one counting; so does this. */
 function withNames(object: Json, names: readonly string[]): Json {
   const known = new Map(names.map((name) => [name.toLowerCase(), name]));
-  const renamed: Json = {};
-  for (const [key, value] of Object.entries(object)) renamed[known.get(key.toLowerCase()) ?? key] = value;
-  return renamed;
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [known.get(key.toLowerCase()) ?? key, value]),
+  );
 }
 
 /** Every container that this one must share its node with. */

@@ -176,6 +176,7 @@ function indexNew(node: EngineNode, request: CreateRequest, sent: Json, answer: 
     Mounts: [],
   };
   node.inventory.add(summary, {
+    createdMs: Date.now() + node.clockSkewMs,
     run: { startedAtMs: 0, finishedAtMs: 0, exitCode: 0, health: '' },
     nanoCpus: facts.nanoCpus,
     memoryBytes: facts.memoryBytes,

@@ -10,7 +10,7 @@ const ASK_TIMEOUT_MS = 2_000;
 /**
  * The container meant by a full id, a name, `node/name` or an id prefix. What the index does not know is looked up
  * at the engines, because somebody else may have made it a moment ago.
- * Throws `not-found`; for a prefix of several `internal`, for a name of several `conflict`; in Docker's words.
+ * Throws `not-found`; for a prefix of several `internal`, for a name of several `invalid`; in Docker's words.
  */
 export async function locateContainer(pool: Pool, reference: string): Promise<Container> {
   const known = inIndex(pool, reference);
@@ -103,7 +103,9 @@ async function atEngines(pool: Pool, reference: string): Promise<Container | und
     }),
   );
   const hits = found.filter((container) => container !== undefined);
-  return theOne(hits, () => ambiguousPrefix(name));
+  return theOne(hits, () =>
+    hits.every((container) => container.name === name) ? ambiguousName(name, hits) : ambiguousPrefix(name),
+  );
 }
 
 /** Undefined when the engine has no such container, or does not say in time. */

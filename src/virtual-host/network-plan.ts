@@ -53,7 +53,7 @@ export async function planNetworks(
   const clash = commonNodes(rules());
   if (typeof clash === 'string') throw new SwarmError('conflict', clash);
   const free = [...meant.values()].flat().find((network) => isLocal(network) && !keeper.fixedAt(network));
-  if (free && rules().every(({ kind }) => kind === 'anywhere')) {
+  if (free && !keeper.bestFor(free).decided && rules().every(({ kind }) => kind === 'anywhere')) {
     const fitting = placer.countFitting(request.placement);
     const waitMs = patienceMs(fitting, pool.healthy().length);
     if (waitMs > 0) await keeper.claimed(free, waitMs);
@@ -109,7 +109,9 @@ function ruleOf(
   const name = only?.name ?? reference;
   if (only && present.length === 1 && isLocal(only)) {
     const fixed = keeper.fixedAt(only);
-    return fixed ? { kind: 'only', name, nodes: [fixed] } : { kind: 'anywhere', name, home: only.home };
+    return fixed
+      ? { kind: 'only', name, nodes: [fixed] }
+      : { kind: 'anywhere', name, home: keeper.bestFor(only).node };
   }
   const having = present.flatMap((network) => network.nodes);
   if (present.every(isLocal)) return { kind: 'only', name, nodes: having };

@@ -8,7 +8,8 @@ import type { EngineNode } from './engine-node.ts';
 import { splitPlaced } from './locate.ts';
 import { noteLabels, publicLabels } from './networks-labels.ts';
 import { chooseDriver, type DriverNode } from './networks-driver.ts';
-import { isPredefined } from './networks-view.ts';
+import type { NetworkKeeper } from './networks-keeper.ts';
+import { groupOf, isPredefined } from './networks-view.ts';
 import { parsed } from './networks.ts';
 
 const CREATE_TIMEOUT_MS = 60_000;
@@ -26,9 +27,9 @@ export const createNetwork: Handler = async (call, context) => {
     if (!isPredefined(name)) refuseTaken(context, name, placed?.node);
     const wishes = readWishes(body);
     const driver = driverOf(body, placed ? [placed.node] : pool.healthy());
-    const node = placed?.node ?? chooseNode(context, wishes, driver.nodes);
-    if (!node.healthy) throw new SwarmError('unavailable', `node ${node.name} is not healthy`);
     const labels = publicLabels(asStringRecord(body['Labels']));
+    const node = placed?.node ?? chooseNode(context, wishes, driver.nodes, labels);
+    if (!node.healthy) throw new SwarmError('unavailable', `node ${node.name} is not healthy`);
     const request: Json = { ...body, ...driver.body };
     for (const key of ['Labels', 'Name', 'CheckDuplicate']) delete request[key];
     const free = !placed && !wishes.any && driver.body['Driver'] !== 'overlay' && body['ConfigOnly'] !== true;
@@ -90,7 +91,12 @@ function describe(node: EngineNode): DriverNode {
   };
 }
 
-function chooseNode({ placer }: Context, wishes: Wishes, nodes: readonly EngineNode[]): EngineNode {
+function chooseNode(
+  { placer, networks: keeper }: Context,
+  wishes: Wishes,
+  nodes: readonly EngineNode[],
+  labels: Readonly<Record<string, string>>,
+): EngineNode {
   const places = new Set(nodes.map((node) => node.sched));
   const able: PreparedFilter = {
     name: 'network',
@@ -102,8 +108,26 @@ function chooseNode({ placer }: Context, wishes: Wishes, nodes: readonly EngineN
   const held = placer.hold(
     { name: '', image: '', dependencies: [], ...size, ...wishes },
     { name: '', image: '', imageId: '', labels: {}, ...size },
-    [able],
+    [able, ...(wishes.any ? [] : nearOthers(keeper, labels))],
   );
   held.release();
   return held.node;
+}
+
+/** A wish to be where the other networks of its group are. */
+function nearOthers(keeper: NetworkKeeper, labels: Readonly<Record<string, string>>): PreparedFilter[] {
+  const group = groupOf({ labels, root: '' });
+  const first = keeper.all().find((network) => network.request && groupOf(network) === group);
+  if (!first) return [];
+  const { node } = keeper.bestFor(first);
+  const text = 'not with the other networks of its project';
+  return [
+    {
+      name: 'network',
+      conditions: [],
+      soft: true,
+      check: (place) => place === node.sched,
+      explain: () => text,
+    },
+  ];
 }

@@ -6,6 +6,7 @@ import { splitPlaced } from './locate.ts';
 import { noteLabels } from './networks-labels.ts';
 import {
   collectNetworks,
+  groupOf,
   isLocal,
   isOnNetwork,
   matchNetworks,
@@ -98,6 +99,17 @@ export class NetworkKeeper {
     return !network.request || !home.healthy || this.isUsed(network) ? home : undefined;
   }
 
+  /** Where a network that may still move would best be: with the others of its group; `decided` when those can't move. */
+  bestFor(network: PoolNetwork): { node: EngineNode; decided: boolean } {
+    const group = groupOf(network);
+    const others = this.all().filter((one) => isLocal(one) && one.request && groupOf(one) === group);
+    for (const one of others) {
+      const node = this.fixedAt(one);
+      if (node) return { node, decided: true };
+    }
+    return { node: others[0]?.home ?? network.home, decided: false };
+  }
+
   /** Whether a container, `running` or of any state, is on the network. */
   isUsed(network: PoolNetwork, running = false): boolean {
     return network.nodes.some((node) => {
@@ -115,7 +127,7 @@ export class NetworkKeeper {
     if (claim.node !== node) throw elsewhere(network, claim.node, node);
     claim.count += 1;
     this.#claims.set(network.root, claim);
-    for (const wake of this.#waiting.get(network.root) ?? []) wake();
+    for (const wake of this.#waiting.get(groupOf(network)) ?? []) wake();
     let released = false;
     return () => {
       if (released) return;
@@ -125,15 +137,16 @@ export class NetworkKeeper {
     };
   }
 
-  /** Waits until somebody claims the network, at most `timeoutMs`. */
-  async claimed({ root }: PoolNetwork, timeoutMs: number): Promise<void> {
-    const waiting = this.#waiting.get(root) ?? new Set();
-    this.#waiting.set(root, waiting);
+  /** Waits until somebody claims the network or one of its group, at most `timeoutMs`. */
+  async claimed(network: PoolNetwork, timeoutMs: number): Promise<void> {
+    const group = groupOf(network);
+    const waiting = this.#waiting.get(group) ?? new Set();
+    this.#waiting.set(group, waiting);
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
         waiting.delete(wake);
-        if (waiting.size === 0) this.#waiting.delete(root);
+        if (waiting.size === 0) this.#waiting.delete(group);
         resolve();
       };
       const timer = setTimeout(wake, timeoutMs);

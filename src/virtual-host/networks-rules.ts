@@ -5,7 +5,7 @@ import type { NamedNode } from './networks-view.ts';
 export type NetworkRule<N extends NamedNode> =
   /** To these nodes, which have it. */
   | { readonly kind: 'only'; readonly name: string; readonly nodes: readonly N[] }
-  /** Anywhere: nothing uses it yet, and it moves from `home`. */
+  /** Anywhere: nothing uses it yet, and it can move; best to `home`. */
   | { readonly kind: 'anywhere'; readonly name: string; readonly home: N };
 
 /** The nodes that satisfy every rule, undefined for all; or in words which networks keep a container from any node. */
@@ -21,8 +21,8 @@ export function commonNodes<N extends NamedNode>(
 }
 
 /**
- * The rules as filters of the scheduler. With `prefer`, a node that spares a move is taken if there is one; soft
- * filters fall together, so a request with wishes of its own must go without.
+ * The rules as filters of the scheduler. With `prefer`, the best node for the first network is taken if it can be;
+ * soft filters fall together, so a request with wishes of its own must go without.
  */
 export function networkFilters<N extends NamedNode, P>(
   rules: readonly NetworkRule<N>[],
@@ -47,7 +47,7 @@ export function networkFilters<N extends NamedNode, P>(
   }
   if (filters.length === 0 && home && options.prefer) {
     const first = placeOf(home);
-    const text = 'a network would have to move';
+    const text = 'the network would have to move';
     filters.push({
       name: 'network',
       conditions: [],

@@ -25,7 +25,7 @@ export interface ClusterNetwork<N extends NamedNode = NamedNode> extends Network
   readonly root: string;
 }
 
-const PREDEFINED = new Set(['bridge', 'host', 'none', 'default', 'nat']);
+const PREDEFINED = new Set(['bridge', 'host', 'none', 'default']);
 
 /** Whether every engine has a network of this name by itself. */
 export function isPredefined(name: string): boolean {
@@ -75,6 +75,15 @@ export function collectNetworks<N extends NamedNode>(
     }
   }
   return left.size === 0 ? found : found.filter(({ id }) => !left.has(id));
+}
+
+/**
+ * What goes to one node if it can. Services of a Compose project meet on its networks, and one that is on two of them
+ * can only be where both are.
+ */
+export function groupOf({ labels, root }: Pick<ClusterNetwork, 'labels' | 'root'>): string {
+  const project = labels['com.docker.compose.project'];
+  return project === undefined ? root : `project ${project}`;
 }
 
 /** The networks that a reference may mean, and by what. */

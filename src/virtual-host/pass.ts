@@ -1,12 +1,11 @@
-import type { Readable } from 'node:stream';
 import { SwarmError } from '../base/errors.ts';
 import { relay, relayHijacked, relayedBody, relayedHeaders } from '../engine/index.ts';
 import type { ApiCall } from '../docker-api/index.ts';
 import type { EngineNode } from './engine-node.ts';
 
 export interface PassOptions {
-  /** Instead of the client's body. */
-  body?: Readable | Buffer | string | null;
+  /** JSON instead of the client's body; null for none. */
+  body?: string | null;
   /** Instead of the client's query, with its question mark. */
   search?: string;
   method?: string;
@@ -36,7 +35,10 @@ export async function pass(
     }
     const headers = relayedHeaders(call.req.headers);
     const replaced = options.body !== undefined;
-    if (replaced) delete headers['content-length'];
+    if (replaced) {
+      delete headers['content-length'];
+      if (options.body !== null) headers['content-type'] = 'application/json';
+    }
     const body = replaced ? options.body : relayedBody(call.req);
     return await relay(
       node.client,

@@ -9,6 +9,7 @@ import {
   passToExec,
   removeContainer,
   renameContainer,
+  startContainer,
   updateContainer,
 } from './containers.ts';
 import { createContainer } from './create.ts';
@@ -82,7 +83,7 @@ export function createRoutes(): Route[] {
     route('POST', '/containers/{name}/copy', 'home', copyFromContainer),
     route('POST', '/containers/{name}/resize', 'home', passToContainer),
     route('POST', '/containers/{name}/attach', 'home', passToContainer),
-    route('POST', '/containers/{name}/start', 'home', changeContainer),
+    route('POST', '/containers/{name}/start', 'home', startContainer),
     route('POST', '/containers/{name}/stop', 'home', changeContainer),
     route('POST', '/containers/{name}/restart', 'home', changeContainer),
     route('POST', '/containers/{name}/kill', 'home', changeContainer),

@@ -1,7 +1,7 @@
 import { arch, release } from 'node:os';
 import { SwarmError } from '../base/errors.ts';
 import { BUILD_TIME } from '../base/version.ts';
-import { MIN_API_MINOR, versionText, type ApiCall } from '../docker-api/index.ts';
+import { MIN_API_MINOR, parseApiVersion, versionText, type ApiCall } from '../docker-api/index.ts';
 import type { Context, Handler } from './context.ts';
 import { pass } from './pass.ts';
 
@@ -46,7 +46,7 @@ export const version: Handler = (call, { pool, config }) => {
 
 /** What any engine can do as well as another. */
 export const passToAny: Handler = async (call, { pool }) => {
-  await pass(call, pool.anyHealthy(), encodeURI(call.path));
+  await pass(call, pool.anyHealthy(), call.path.split('/').map(encodeURIComponent).join('/'));
 };
 
 /** What a cluster can't do. */
@@ -59,18 +59,20 @@ export const passToBuilder: Handler = async (call, { builds }) => {
   await pass(call, builds.builder(), call.path);
 };
 
-/** Says why a call from a client of another age is not served, in Docker's words; undefined when it is. */
-export function versionRefusal(asked: number, { pool }: Context): SwarmError | undefined {
-  if (asked > pool.minor) {
+/** Says why a call in the version `asked` is not served, in Docker's words; undefined when it is. */
+export function versionRefusal(asked: string, { pool }: Context): SwarmError | undefined {
+  const major = Number.parseInt(asked);
+  const minor = parseApiVersion(asked) ?? (major < 1 ? 0 : Infinity);
+  if (minor > pool.minor) {
     return new SwarmError(
       'invalid',
-      `client version ${versionText(asked)} is too new. Maximum supported API version is ${versionText(pool.minor)}`,
+      `client version ${asked} is too new. Maximum supported API version is ${versionText(pool.minor)}`,
     );
   }
-  if (asked < MIN_API_MINOR) {
+  if (minor < MIN_API_MINOR) {
     return new SwarmError(
       'invalid',
-      `client version ${versionText(asked)} is too old. Minimum supported API version is ` +
+      `client version ${asked} is too old. Minimum supported API version is ` +
         `${versionText(MIN_API_MINOR)}, please upgrade your client to a newer version`,
     );
   }

@@ -10,6 +10,8 @@ export interface SwarmOptions {
   readonly discovery?: string;
   /** How many engines must be Healthy before it counts as started; all of the hosts when not given. */
   readonly healthy?: number;
+  /** What the docker CLI says before its command, for a manager that wants a certificate. */
+  readonly cliArgs?: readonly string[];
 }
 
 /** A manager as a user starts it: a process of its own. */
@@ -60,11 +62,12 @@ export async function startSwarm(hosts: Hosts | undefined, options: SwarmOptions
     const host = `tcp://127.0.0.1:${port}`;
     const url = `http://127.0.0.1:${port}`;
     const wanted = options.healthy ?? (hosts ? [...hosts].length : 0);
+    const cli = ['-H', host, ...(options.cliArgs ?? [])];
     await until(`${wanted} healthy engines`, START_MS, async () => {
-      const info = (await (await fetch(`${url}/info`)).json()) as { SystemStatus: [string, string][] };
-      const healthy = info.SystemStatus.filter(
-        ([key, value]) => key.endsWith('Status') && value === 'Healthy',
-      );
+      const text = options.cliArgs
+        ? await run('docker', [...cli, 'info'])
+        : await (await fetch(`${url}/info`)).text();
+      const healthy = text.match(/Status(: |",")Healthy/g) ?? [];
       return healthy.length >= wanted || undefined;
     });
     return {
@@ -72,8 +75,8 @@ export async function startSwarm(hosts: Hosts | undefined, options: SwarmOptions
       host,
       pid: child.pid ?? 0,
       log: () => written,
-      docker: (...args) => run('docker', ['-H', host, ...args]),
-      tryDocker: (args, how) => tryRun('docker', ['-H', host, ...args], how),
+      docker: (...args) => run('docker', [...cli, ...args]),
+      tryDocker: (args, how) => tryRun('docker', [...cli, ...args], how),
       stop,
       [Symbol.asyncDispose]: stop,
     };

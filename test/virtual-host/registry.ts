@@ -16,8 +16,8 @@ export interface Registry extends AsyncDisposable {
   readonly name: string;
   /** Engines at these addresses are refused. */
   readonly refused: Set<string>;
-  /** The last `X-Registry-Auth` does not reach a registry; what does is this. */
-  readonly lastAuthorization: () => string | undefined;
+  /** `user:password` that is asked for from now on; nobody is asked while it is empty. */
+  login: string;
 }
 
 /** Debian's registry at `ip`, behind a door that can be closed to some. */
@@ -25,14 +25,18 @@ export async function startRegistry(ip: string): Promise<Registry> {
   const root = await unpackedPackages('bookworm', ['docker-registry']);
   const folder = mkdtempSync(join(tmpdir(), 'skep-registry-'));
   const refused = new Set<string>();
-  let authorization: string | undefined;
   let port = 0;
   const door = createServer((req, res) => {
     const from = req.socket.remoteAddress ?? '';
-    authorization = req.headers.authorization ?? authorization;
     if (refused.has(from)) {
       res.writeHead(404, { 'content-type': 'application/json' });
       res.end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"closed to you"}]}');
+      return;
+    }
+    const wanted = `Basic ${Buffer.from(registry.login).toString('base64')}`;
+    if (registry.login !== '' && req.headers.authorization !== wanted) {
+      res.writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Basic realm="test"' });
+      res.end('{"errors":[{"code":"UNAUTHORIZED","message":"who are you?"}]}');
       return;
     }
     const { url: path = '/', method = 'GET', headers } = req;
@@ -63,6 +67,7 @@ export async function startRegistry(ip: string): Promise<Registry> {
     rmSync(folder, { recursive: true, force: true });
   };
   const name = `${ip}:${doorPort}`;
+  const registry: Registry = { name, refused, login: '', [Symbol.asyncDispose]: stop };
   try {
     await until('the registry', 10_000, async () =>
       (await fetch(`http://${name}/v2/`)).ok ? true : undefined,
@@ -71,5 +76,5 @@ export async function startRegistry(ip: string): Promise<Registry> {
     await stop();
     throw error;
   }
-  return { name, refused, lastAuthorization: () => authorization, [Symbol.asyncDispose]: stop };
+  return registry;
 }

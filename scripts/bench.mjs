@@ -1,0 +1,28 @@
+// `npm run bench -- NAME …`: measurements on this machine, each printing its figure and what it is compared with.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { endIfMissing, prepare, root } from './prepare.mjs';
+import { runtimePath } from './runtime.mjs';
+
+/** What each measurement needs besides npm packages. */
+const benches = {
+  placement: { engines: false, what: 'placements a second on 100, 1,000 and 10,000 nodes' },
+  list: { engines: false, what: 'ps over 1,000 to 30,000 containers on simulated engines' },
+  'virtual-host': { engines: true, what: 'calls through the manager and directly at an engine' },
+};
+
+const asked = process.argv.slice(2).filter((arg) => !arg.startsWith('-'));
+const passed = process.argv.slice(2).filter((arg) => arg.startsWith('-'));
+const unknown = asked.filter((name) => !(name in benches));
+if (unknown.length > 0 || passed.includes('--help')) {
+  console.log('npm run bench [-- NAME …]');
+  for (const [name, { what }] of Object.entries(benches)) console.log(`  ${name.padEnd(14)} ${what}`);
+  process.exit(unknown.length > 0 ? 2 : 0);
+}
+const chosen = asked.length > 0 ? asked : Object.keys(benches);
+endIfMissing(prepare({ hosts: chosen.some((name) => benches[name].engines) }));
+for (const name of chosen) {
+  console.log(`\n== ${name}: ${benches[name].what}`);
+  const { status } = spawnSync(runtimePath(), [join(root, 'bench', `${name}.ts`), ...passed], { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}

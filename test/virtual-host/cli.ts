@@ -1,0 +1,26 @@
+import { dockerClis, run, tryRun, type CommandOptions, type CommandResult } from '../hosts/index.ts';
+
+/** A docker CLI at a fixed host; no configuration of the machine's user counts. */
+export interface Cli {
+  readonly version: string;
+  readonly path: string;
+  /** Its output; rejects on a non-zero exit. */
+  (...args: string[]): Promise<string>;
+  try(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+}
+
+export function cliAt(host: string, { path, version }: { path: string; version: string }): Cli {
+  const env = { DOCKER_CONFIG: '/nowhere', DOCKER_HOST: host };
+  const call = (...args: string[]): Promise<string> => run(path, args, { env });
+  return Object.assign(call, {
+    version,
+    path,
+    try: (args: readonly string[], options: CommandOptions = {}) =>
+      tryRun(path, args, { ...options, env: { ...env, ...options.env } }),
+  });
+}
+
+/** The docker CLIs to test with: Debian's and the one installed, where that is another. */
+export async function clis(): Promise<{ version: string; path: string }[]> {
+  return [...(await dockerClis())];
+}
