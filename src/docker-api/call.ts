@@ -17,6 +17,9 @@ const HTTP_STATUS: Record<ErrorCode, number> = {
   internal: 500,
 };
 
+/** How long a client may go on sending what nobody needs any more. */
+const UPLOAD_LINGER_MS = 10_000;
+
 /** The connection of a request that leaves HTTP, and the bytes already read behind its head. */
 export interface Hijack {
   socket: Duplex;
@@ -119,9 +122,20 @@ export class ApiCall {
 
   /** Answers with an error status and its words. */
   refuse(status: number, message: string): void {
-    // What is left of an upload is not read any more, so the connection can't carry another request.
-    if (!this.req.complete && this.hijack === undefined) this.res.setHeader('connection', 'close');
+    this.dropUpload();
     if (this.minor < 24) this.body(status, 'text/plain; charset=utf-8', `${message}\n`);
     else this.json(status, { message });
+  }
+
+  /**
+   * Throws away what is left of an upload. A client that is still sending finds its answer only on a connection that
+   * stays open meanwhile; one that goes on sending long after it is cut off.
+   */
+  dropUpload(): void {
+    const { req } = this;
+    if (this.hijack !== undefined || req.complete || req.destroyed) return;
+    req.resume();
+    const timer = setTimeout(() => req.socket.destroy(), UPLOAD_LINGER_MS);
+    req.once('close', () => clearTimeout(timer));
   }
 }

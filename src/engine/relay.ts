@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { SwarmError } from '../base/errors.ts';
 import type { EngineClient } from './client.ts';
@@ -43,12 +43,29 @@ export function relayedHeaders(headers: IncomingHttpHeaders): Record<string, str
   return kept;
 }
 
-/** The body of a client's request as a relay takes it: null when there is none. */
+/**
+ * The body of a client's request as a relay takes it: null when there is none. It is a copy, because an engine that
+ * answers before it has read everything has the body destroyed: a request destroyed with it would take the client's
+ * connection along, and the answer with that.
+ */
 export function relayedBody(request: IncomingMessage): Readable | null {
   const { headers } = request;
-  if (headers['transfer-encoding'] !== undefined) return request;
   const length = headers['content-length'];
-  return length === undefined || length === '0' ? null : request;
+  if (headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) return null;
+  const body = new PassThrough();
+  const broken = (): void => {
+    if (!request.complete) body.destroy(new Error('the request ended before its body was complete'));
+  };
+  request.once('close', broken);
+  request.once('error', broken);
+  // Whoever reads it hears of its errors.
+  body.on('error', () => undefined);
+  body.once('close', () => {
+    request.off('close', broken);
+    request.unpipe(body);
+  });
+  request.pipe(body);
+  return body;
 }
 
 /**

@@ -75,6 +75,7 @@ async function importImage(call: ApiCall, { pool }: Context): Promise<void> {
     answer.fail(messageOf(error));
   }
   answer.end();
+  call.dropUpload();
 }
 
 /** Gives the lines about the whole: they are for the end, because the id stands for an image that is everywhere. */

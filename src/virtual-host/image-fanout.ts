@@ -91,6 +91,7 @@ export async function answerFanOut(
   const { done, failed } = outcomes;
   if (failed.length > 0) answer.fail(done.length === 0 ? mergedFailure(failed).message : failureText(failed));
   answer.end();
+  call.dropUpload();
 }
 
 /** What the engines said of the whole, each thing once. */

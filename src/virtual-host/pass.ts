@@ -40,11 +40,11 @@ export async function pass(
       if (options.body !== null) headers['content-type'] = 'application/json';
     }
     const body = replaced ? options.body : relayedBody(call.req);
-    return await relay(
-      node.client,
-      { method: options.method ?? call.method, path: target, headers, body: body ?? null },
-      call.res,
-    );
+    const request = { method: options.method ?? call.method, path: target, headers, body: body ?? null };
+    const status = await relay(node.client, request, call.res);
+    // An engine that refuses an upload does not read it all.
+    call.dropUpload();
+    return status;
   } catch (error) {
     if (call.hijack) call.res.assignSocket(call.req.socket);
     if (error instanceof SwarmError && (error.code === 'unavailable' || error.code === 'timeout'))

@@ -1,4 +1,4 @@
-import { dockerClis, run, tryRun, type CommandOptions, type CommandResult } from '../hosts/index.ts';
+import { run, tryRun, type CommandOptions, type CommandResult, type DockerCli } from '../hosts/index.ts';
 
 /** A docker CLI at a fixed host; no configuration of the machine's user counts. */
 export interface Cli {
@@ -9,7 +9,7 @@ export interface Cli {
   try(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
 }
 
-export function cliAt(host: string, { path, version }: { path: string; version: string }): Cli {
+export function cliAt(host: string, { path, version }: DockerCli): Cli {
   const env = { DOCKER_CONFIG: '/nowhere', DOCKER_HOST: host };
   const call = (...args: string[]): Promise<string> => run(path, args, { env });
   return Object.assign(call, {
@@ -18,9 +18,4 @@ export function cliAt(host: string, { path, version }: { path: string; version: 
     try: (args: readonly string[], options: CommandOptions = {}) =>
       tryRun(path, args, { ...options, env: { ...env, ...options.env } }),
   });
-}
-
-/** The docker CLIs to test with: Debian's and the one installed, where that is another. */
-export async function clis(): Promise<{ version: string; path: string }[]> {
-  return [...(await dockerClis())];
 }

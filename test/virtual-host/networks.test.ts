@@ -350,7 +350,7 @@ networks: { front: {}, back: {} }
         cwd: folder,
         env,
       });
-      await run('docker-compose', ['-p', 'tiers', 'down'], { cwd: folder, env });
+      await run('docker-compose', ['-p', 'tiers', 'down', '-t', '0'], { cwd: folder, env });
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -372,7 +372,7 @@ networks: { front: {}, back: {} }
         });
         expect(page).toContain('nginx');
         await compose('exec', '-T', 'cache', 'ping', '-c', '1', 'web');
-        await compose('down', '-v');
+        await compose('down', '-v', '-t', '0');
         expect(await names('type=custom')).toEqual([]);
         expect(await swarm.docker('volume', 'ls', '-q')).toBe('');
         expect(await swarm.docker('ps', '-aq')).toBe('');

@@ -1,0 +1,471 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { dockerClis, run, startHosts, until, type Host, type Hosts } from '../hosts/index.ts';
+import { cliAt } from './cli.ts';
+import { startSwarm, type Swarm } from './manager.ts';
+import { call, RawConnection, head } from './raw.ts';
+
+let hosts: Hosts;
+let swarm: Swarm;
+const folder = mkdtempSync(join(tmpdir(), 'skep-containers-'));
+
+beforeAll(async () => {
+  hosts = await startHosts({ count: 3 });
+  swarm = await startSwarm(hosts);
+}, 120_000);
+
+afterAll(async () => {
+  await swarm?.stop();
+  await hosts?.close();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+afterEach(async () => {
+  await Promise.all(
+    [...hosts].map(async (host) => {
+      const ids = (await host.docker('ps', '-aq')).split('\n').filter((id) => id !== '');
+      if (ids.length > 0) await host.docker('rm', '-f', '-v', ...ids);
+    }),
+  );
+});
+
+const engineUrl = (host: Host): string => `http://${host.address}`;
+
+/** Waits until the server behind a published port answers. */
+function page(host: Host, port: number): Promise<string> {
+  return until(`port ${port} of ${host.name}`, 20_000, async () =>
+    (await fetch(`http://${host.ip}:${port}/`, { signal: AbortSignal.timeout(2_000) })).text(),
+  );
+}
+
+describe.each(await dockerClis())('the docker CLI $version', (which) => {
+  const docker = (): ReturnType<typeof cliAt> => cliAt(swarm.host, which);
+
+  it('runs the lines of the guide', async () => {
+    const cli = docker();
+    await cli('run', '-d', '--name', 'web', '-p', '80:80', '-e', 'constraint:node==core-01', 'nginx');
+    await cli('run', '-d', '-e', 'affinity:container==web', '--name', 'cache', 'redis');
+    expect(await page(hosts.at(0), 80)).toContain('nginx stand-in');
+    const listed = (await cli('ps', '--format', '{{.Names}}|{{.Image}}|{{.Ports}}')).split('\n').sort();
+    expect(listed).toEqual([
+      'core-01/cache|redis|6379/tcp',
+      `core-01/web|nginx|${hosts.at(0).ip}:80->80/tcp`,
+    ]);
+    expect(await cli('exec', 'web', 'hostname')).toHaveLength(12);
+    expect((await hosts.at(0).docker('ps', '-q')).split('\n')).toHaveLength(2);
+  });
+
+  it('carries exit codes, standard input and both outputs', async () => {
+    const cli = docker();
+    const ended = await cli.try(['run', '--rm', 'busybox', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
+    expect(ended).toEqual({ code: 7, stdout: 'out\n', stderr: 'err\n' });
+    const piped = await cli.try(['run', '-i', '--rm', 'busybox', 'wc', '-c'], { input: 'x'.repeat(300_000) });
+    expect(piped.stdout.trim()).toBe('300000');
+    expect(await cli('ps', '-aq')).toBe('');
+    const id = await cli('run', '-d', 'busybox', 'sh', '-c', 'sleep 0.3; exit 5');
+    expect(await cli('wait', id)).toBe('5');
+    const missing = await cli.try(['run', '--rm', 'busybox', '/no/such/program']);
+    expect(missing.code).toBe(127);
+    expect(await cli('ps', '-aq', '--filter', 'status=running')).toBe('');
+  });
+
+  it('executes: input to its end, many lines both ways, exit codes, detached', async () => {
+    const cli = docker();
+    await cli('run', '-d', '--name', 'box', 'busybox', 'sleep', '1000');
+    expect((await cli.try(['exec', 'box', 'sh', '-c', 'exit 3'])).code).toBe(3);
+    const lines = Array.from({ length: 200_000 }, (_, at) => `line ${at}`).join('\n') + '\n';
+    const echoed = await cli.try(['exec', '-i', 'box', 'cat'], { input: lines });
+    expect(echoed.code).toBe(0);
+    expect(echoed.stdout === lines).toBe(true);
+    await cli('exec', '-d', 'box', 'sh', '-c', 'echo made > /tmp/detached');
+    await until('the detached exec', 10_000, async () =>
+      (await cli('exec', 'box', 'cat', '/tmp/detached')) === 'made' ? true : undefined,
+    );
+  });
+
+  it('gives a terminal that follows its window', async () => {
+    await docker()('run', '-d', '--name', 'term', 'busybox', 'sleep', '1000');
+    const line = `stty rows 30 cols 90; tty; exec ${which.path} exec -it term sh`;
+    const child = spawn('script', ['-qfc', line, '/dev/null'], {
+      stdio: 'pipe',
+      env: { ...process.env, DOCKER_HOST: swarm.host, DOCKER_CONFIG: '/nowhere', TERM: 'dumb' },
+    });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const sizeIs = (size: string): Promise<true> =>
+      until(`a terminal of ${size}: ${said}`, 15_000, () => {
+        const last = said.match(/\d+ \d+(?=\r\n)/g)?.at(-1);
+        if (last === size) return true;
+        child.stdin.write('stty size\n');
+        return undefined;
+      });
+    const tty = await until('the tty', 10_000, () => /\/dev\/pts\/\d+/.exec(said)?.[0]);
+    await sizeIs('30 90');
+    await run('stty', ['-F', tty, 'rows', '41', 'cols', '101']);
+    await sizeIs('41 101');
+    child.stdin.write('exit 9\n');
+    const [code] = (await once(child, 'exit')) as [number];
+    expect(code).toBe(9);
+  });
+
+  it('starts, stops, restarts, kills, pauses, renames, updates', async () => {
+    const cli = docker();
+    const state = (): Promise<string> => cli('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'life');
+    const restartable = ['sh', '-c', 'trap "exit 4" TERM; while :; do sleep 0.1; done'];
+    await cli('create', '--name', 'life', 'busybox', ...restartable);
+    expect(await state()).toBe('created 0');
+    await cli('start', 'life');
+    expect(await state()).toBe('running 0');
+    expect(await cli('top', 'life')).toContain('while :;');
+    await cli('pause', 'life');
+    expect(await state()).toBe('paused 0');
+    expect(await cli('ps', '--format', '{{.Status}}')).toMatch(/\(Paused\)$/);
+    await cli('unpause', 'life');
+    await cli('stop', 'life');
+    expect(await state()).toBe('exited 4');
+    expect(await cli('ps', '-a', '--format', '{{.Status}}')).toMatch(/^Exited \(4\) /);
+    await cli('restart', 'life');
+    expect(await state()).toBe('running 0');
+    await cli('kill', '-s', 'KILL', 'life');
+    expect(await state()).toBe('exited 137');
+    await cli('update', '-m', '64m', '--memory-swap', '64m', 'life');
+    expect(await cli('inspect', '-f', '{{.HostConfig.Memory}}', 'life')).toBe(String(64 << 20));
+    await cli('rename', 'life', 'after');
+    expect((await cli.try(['inspect', 'life'])).code).not.toBe(0);
+    expect(await cli('ps', '-a', '--format', '{{.Names}}')).toMatch(/^core-0\d\/after$/);
+    await cli('rm', 'after');
+    expect(await cli('ps', '-aq')).toBe('');
+  });
+
+  it('copies both ways, and shows what has changed', async () => {
+    const cli = docker();
+    await cli('run', '-d', '--name', 'files', 'busybox', 'sleep', '1000');
+    const [here, back] = [join(folder, 'big'), join(folder, 'back')];
+    const bytes = randomBytes(20 << 20);
+    writeFileSync(here, bytes);
+    await cli('cp', here, 'files:/tmp/big');
+    expect(await cli('exec', 'files', 'sha256sum', '/tmp/big')).toContain(
+      createHash('sha256').update(bytes).digest('hex'),
+    );
+    await cli('cp', 'files:/tmp/big', back);
+    expect(readFileSync(back).equals(bytes)).toBe(true);
+    expect(await cli('diff', 'files')).toContain('A /tmp/big');
+    await cli('export', '-o', back, 'files');
+    const listing = await run('tar', ['-tvf', back]);
+    expect(listing).toMatch(new RegExp(`${bytes.length} .* tmp/big`));
+    const missing = await cli.try(['cp', 'files:/no/such/file', back]);
+    expect(missing.code).not.toBe(0);
+    expect(missing.stderr).toMatch(/could not find|no such/i);
+  });
+
+  it('follows logs to the end of the container, and attaches', async () => {
+    const cli = docker();
+    const script = 'for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done; echo end >&2';
+    await cli('run', '-d', '--name', 'talker', 'busybox', 'sh', '-c', script);
+    const followed = await cli.try(['logs', '-f', 'talker']);
+    expect(followed).toEqual({ code: 0, stdout: 'line 1\nline 2\nline 3\nline 4\nline 5\n', stderr: 'end\n' });
+    expect(await cli('logs', '--tail', '2', 'talker')).toBe('line 5');
+    expect(await cli('logs', '--timestamps', '--tail', '1', 'talker')).toMatch(/^(\d{4}-.*Z end)?$/);
+    await cli('create', '-i', '--name', 'reader', 'busybox', 'sh', '-c', 'read x; echo got $x; exit 6');
+    const attached = await cli.try(['start', '-ai', 'reader'], { input: 'hello\n' });
+    expect(attached).toEqual({ code: 6, stdout: 'got hello\n', stderr: '' });
+  });
+
+  it('shows statistics, once and on', async () => {
+    const cli = docker();
+    await cli('run', '-d', '--name', 'busy', 'busybox', 'sleep', '1000');
+    const once1 = await cli('stats', '--no-stream', '--format', '{{.Name}} {{.MemUsage}}', 'busy');
+    expect(once1).toMatch(/busy [\d.]+\wi?B \/ /);
+    const child = spawn(which.path, ['-H', swarm.host, 'stats', '--format', 'MEM {{.MemUsage}}', 'busy'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until('statistics', 20_000, () => (said.match(/MEM [\d.]+\wi?B \//g) ?? [])[1]);
+    child.kill('SIGINT');
+    await once(child, 'exit');
+  });
+
+  it('says what is wrong in the words of an engine', async () => {
+    const cli = docker();
+    await cli('create', '--name', 'taken', 'busybox');
+    await cli('create', '--name', 'other', 'busybox');
+    const wrong = async (...args: string[]): Promise<string> => {
+      const result = await cli.try(args);
+      expect(result.code).not.toBe(0);
+      return result.stderr;
+    };
+    expect(await wrong('start', 'nobody')).toContain('No such container: nobody');
+    expect(await wrong('rm', 'nobody')).toContain('No such container: nobody');
+    expect(await wrong('inspect', 'nobody')).toMatch(/no such object: nobody/i);
+    expect(await wrong('logs', 'core-01/nobody')).toContain('No such container: core-01/nobody');
+    expect(await wrong('create', '--name', 'taken', 'busybox')).toContain('The name taken is already');
+    expect(await wrong('rename', 'other', 'taken')).toContain('The name taken is already');
+    expect(await wrong('exec', 'taken', 'true')).toMatch(/Container [0-9a-f]{64} is not running/i);
+    expect(await wrong('create', '-e', 'constraint:node==nowhere', 'busybox')).toContain(
+      'Unable to find a node that satisfies the following conditions',
+    );
+    expect((await cli('ps', '-aq')).split('\n')).toHaveLength(2);
+  });
+});
+
+describe('finding containers', () => {
+  it('takes names, node/name, ids and id prefixes', async () => {
+    const id = await swarm.docker('create', '--name', 'found', '-e', 'constraint:node==core-02', 'busybox');
+    const inspect = (reference: string): Promise<string> =>
+      swarm.docker('inspect', '-f', '{{.Id}} {{.Node.Name}} {{.Name}}', reference);
+    for (const reference of ['found', '/found', 'core-02/found', id, id.slice(0, 12), `core-02/${id.slice(0, 8)}`])
+      expect(await inspect(reference)).toBe(`${id} core-02 /found`);
+    for (const reference of ['core-01/found', 'foun', 'nowhere/found', `core-01/${id}`]) {
+      const answer = await call(swarm.url, 'GET', `/containers/${encodeURIComponent(reference)}/json`);
+      expect([answer.status, answer.message]).toEqual([404, `No such container: ${reference}`]);
+    }
+  });
+
+  it('refuses a prefix of several as an engine does', async () => {
+    const host = hosts.at(0);
+    const create = async (): Promise<string> => {
+      const made = await call(engineUrl(host), 'POST', '/containers/create', { body: { Image: 'busybox' } });
+      return made.json<{ Id: string }>().Id;
+    };
+    // Seventeen ids can't all begin with another of sixteen digits.
+    const ids = await Promise.all(Array.from({ length: 17 }, create));
+    const digit = ids.map((id) => id.slice(0, 1)).find((one, at, all) => all.indexOf(one) !== at) ?? '';
+    await until('all seventeen', 10_000, async () => {
+      const list = await call(swarm.url, 'GET', '/containers/json?all=1');
+      return list.json<unknown[]>().length === 17 ? true : undefined;
+    });
+    for (const version of ['', '/v1.24', '/v1.21']) {
+      for (const [method, action] of [
+        ['GET', '/json'],
+        ['POST', '/start'],
+        ['DELETE', ''],
+      ] as const) {
+        const path = `${version}/containers/${digit}${action}`;
+        const direct = await call(engineUrl(host), method, path);
+        const ours = await call(swarm.url, method, path);
+        expect([ours.status, ours.text]).toEqual([direct.status, direct.text]);
+        expect(ours.message).toContain('Multiple IDs found with provided prefix');
+      }
+    }
+  });
+
+  it('knows at once what was made, changed or removed at an engine', async () => {
+    const host = hosts.at(1);
+    for (let round = 0; round < 10; round += 1) {
+      const name = `direct-${round}`;
+      const made = await call(engineUrl(host), 'POST', `/containers/create?name=${name}`, {
+        body: { Image: 'busybox', Cmd: ['sleep', '1000'] },
+      });
+      const { Id } = made.json<{ Id: string }>();
+      const reference = round % 2 === 0 ? name : Id.slice(0, 14);
+      const found = await call(swarm.url, 'GET', `/containers/${reference}/json`);
+      expect(found.json<{ Id: string; Node: { Name: string } }>()).toMatchObject({
+        Id,
+        Node: { Name: 'core-02' },
+      });
+      expect((await call(swarm.url, 'POST', `/containers/${reference}/start`)).status).toBe(204);
+      expect(await swarm.docker('ps', '--format', '{{.Names}}')).toContain(`core-02/${name}`);
+      await call(engineUrl(host), 'DELETE', `/containers/${Id}?force=1`);
+      expect((await call(swarm.url, 'POST', `/containers/${Id}/start`)).status).toBe(404);
+    }
+    await until('an empty list', 10_000, async () => ((await swarm.docker('ps', '-aq')) === '' ? true : undefined));
+  });
+
+  it('tells two of one name apart by their nodes', async () => {
+    for (const host of [hosts.at(0), hosts.at(2)]) await host.docker('create', '--name', 'twin', 'busybox');
+    const answer = await call(swarm.url, 'POST', '/containers/twin/start');
+    expect(answer.status).toBe(400);
+    expect(answer.message).toContain('core-01/twin');
+    expect(answer.message).toContain('core-03/twin');
+    expect(await swarm.docker('inspect', '-f', '{{.Node.Name}}', 'core-03/twin')).toBe('core-03');
+    await swarm.docker('rm', 'core-01/twin');
+    expect(await swarm.docker('inspect', '-f', '{{.Node.Name}}', 'twin')).toBe('core-03');
+    const names = (await swarm.docker('ps', '-a', '--format', '{{.Names}}')).split('\n');
+    expect(names).toEqual(['core-03/twin']);
+  });
+
+  it('tells the state an engine has just given a container', async () => {
+    await swarm.docker('run', '-d', '--name', 'flip', '-e', 'constraint:node==core-01', 'busybox', 'sleep', '1000');
+    const status = async (): Promise<string> =>
+      (await call(swarm.url, 'GET', '/containers/flip/json')).json<{ State: { Status: string } }>().State.Status;
+    for (let round = 0; round < 10; round += 1) {
+      await call(engineUrl(hosts.at(0)), 'POST', '/containers/flip/pause');
+      await until('paused', 5_000, async () => ((await status()) === 'paused' ? true : undefined));
+      await call(swarm.url, 'POST', '/containers/flip/unpause');
+      expect(await status()).toBe('running');
+    }
+  });
+});
+
+describe('ps', () => {
+  const ids = async (base: string, query: string, filters: Record<string, string[]>): Promise<unknown> => {
+    const path = `/containers/json?${query}&filters=${encodeURIComponent(JSON.stringify(filters))}`;
+    const answer = await call(base, 'GET', path);
+    if (answer.status !== 200) return answer.status;
+    return answer.json<{ Id: string }[]>().map((one) => one.Id);
+  };
+
+  it('filters, orders and limits as an engine does', async () => {
+    const host = hosts.at(0);
+    await host.docker('network', 'create', 'side');
+    await host.docker('run', '-d', '--name', 'one', '--label', 'tier=front', '-p', '8080:80', 'nginx');
+    await host.docker('run', '-d', '--name', 'two', '--label', 'tier=back', '-v', 'data:/data', 'redis');
+    const health = ['--health-cmd', 'true', '--health-interval', '1s'];
+    await host.docker('run', '-d', '--name', 'three', '--network', 'side', ...health, 'busybox', 'sleep', '1000');
+    await host.docker('run', '--name', 'four', '--label', 'tier', 'busybox', 'true');
+    await host.tryDocker('run', '--name', 'five', 'busybox', 'sh', '-c', 'exit 3');
+    await host.docker('create', '--name', 'six', '--expose', '9000', 'busybox');
+    await host.docker('run', '-d', '--name', 'seven', 'busybox', 'sleep', '1000');
+    await host.docker('pause', 'seven');
+    // Several within one second: their order is finer than the list tells.
+    for (const name of ['eight', 'nine', 'ten', 'eleven'])
+      await call(engineUrl(host), 'POST', `/containers/create?name=${name}`, { body: { Image: 'busybox' } });
+    const nineId = await host.docker('inspect', '-f', '{{.Id}}', 'nine');
+    await until('three healthy', 20_000, async () =>
+      (await host.docker('inspect', '-f', '{{.State.Health.Status}}', 'three')) === 'healthy' ? true : undefined,
+    );
+    const imageId = await host.docker('inspect', '-f', '{{.Image}}', 'one');
+    const cases: Record<string, string[]>[] = [
+      {},
+      ...['created', 'running', 'paused', 'exited', 'dead', 'nonsense'].map((word) => ({ status: [word] })),
+      { status: ['paused', 'exited'] },
+      ...['0', '3', '1', 'x'].map((code) => ({ exited: [code] })),
+      ...['tier', 'tier=front', 'tier=', 'none'].map((label) => ({ label: [label] })),
+      { label: ['tier', 'tier=back'] },
+      ...['one', '^/one$', '^one$', 'o', 'e$', '^(six|two)$', '(', 'T', '/t', '.*', '[a-f]'].map((name) => ({
+        name: [name],
+      })),
+      { name: ['one', 'two'] },
+      { id: [nineId] },
+      { id: [nineId.slice(0, 5)] },
+      { id: [nineId.slice(5, 12)] },
+      ...['four', 'nine', nineId.slice(0, 10), 'nobody'].flatMap((it) => [{ since: [it] }, { before: [it] }]),
+      { since: ['two'], before: ['ten'] },
+      ...['none', 'starting', 'healthy', 'unhealthy', 'well'].map((word) => ({ health: [word] })),
+      ...['busybox', 'nginx', 'redis:latest', imageId, imageId.slice(7, 19), 'nothing'].map((ancestor) => ({
+        ancestor: [ancestor],
+      })),
+      ...['80', '8080', '8080/tcp', '8000-9000', 'web', '8080/udp'].map((publish) => ({ publish: [publish] })),
+      ...['80', '9000', '6000-7000/tcp'].map((expose) => ({ expose: [expose] })),
+      ...['data', '/data', 'nothing'].map((volume) => ({ volume: [volume] })),
+      ...['side', 'bridge', 'nothing'].map((network) => ({ network: [network] })),
+      ...['true', 'false', 'maybe'].map((word) => ({ 'is-task': [word] })),
+      { nonsense: ['x'] },
+    ];
+    // A wrong value is refused by either; old engines do it with 500 where it is the client's mistake.
+    const plain = (found: unknown): unknown => (typeof found === 'number' && found >= 400 ? 'refused' : found);
+    await until('the same containers', 10_000, async () =>
+      JSON.stringify(await ids(swarm.url, 'all=1', {})) === JSON.stringify(await ids(engineUrl(host), 'all=1', {}))
+        ? true
+        : undefined,
+    );
+    for (const filters of cases) {
+      for (const query of ['', 'all=1', 'limit=3', 'limit=1', 'all=1&limit=2', 'limit=-1', 'limit=99']) {
+        const expected = plain(await ids(engineUrl(host), query, filters));
+        const got = plain(await ids(swarm.url, query, { ...filters, node: ['core-01'] }));
+        expect({ filters, query, got }).toEqual({ filters, query, got: expected });
+      }
+    }
+    expect(await ids(swarm.url, 'all=1', { network: ['core-01/side'] })).toHaveLength(1);
+    expect(await ids(swarm.url, 'all=1', { volume: ['core-01/data'] })).toHaveLength(1);
+    expect(await ids(swarm.url, 'all=1', { node: ['core-02'] })).toEqual([]);
+    const format = ['--format', '{{.ID}} {{.Size}} {{.Mounts}} {{.RunningFor}}'];
+    const sizes = (text: string): string[] => text.split('\n').map((line) => line.split(' ').slice(0, 4).join(' '));
+    expect(sizes(await swarm.docker('ps', '-as', ...format))).toEqual(sizes(await host.docker('ps', '-as', ...format)));
+    for (const args of [['-l'], ['-n', '2'], ['-n', '0'], ['-n', '-1'], ['--last', '4']])
+      expect(await swarm.docker('ps', '-q', ...args)).toBe(await host.docker('ps', '-q', ...args));
+    await host.docker('rm', '-f', 'three');
+    await host.docker('network', 'rm', 'side');
+  });
+
+  it('shows an engine’s own words for every state', async () => {
+    const host = hosts.at(2);
+    await host.docker('run', '-d', '--name', 'up', 'busybox', 'sleep', '1000');
+    await host.tryDocker('run', '--name', 'down', 'busybox', 'sh', '-c', 'exit 9');
+    await host.docker('create', '--name', 'made', 'busybox');
+    await host.docker('run', '-d', '--name', 'again', '--restart', 'always', 'busybox', 'false');
+    const statuses = (text: string): string[] =>
+      text.split('\n').map((line) => line.replace(/Less than a second|\d+ seconds?|About an? \w+/, 'N'));
+    const format = ['--format', '{{.ID}} {{.Status}} {{.State}} {{.Command}} {{.Image}} {{.Ports}}'];
+    await until('the same words', 20_000, async () => {
+      const [ours, theirs] = await Promise.all([
+        swarm.docker('ps', '-a', ...format),
+        host.docker('ps', '-a', '--format', format[1] ?? ''),
+      ]);
+      return JSON.stringify(statuses(ours)) === JSON.stringify(statuses(theirs)) ? true : undefined;
+    });
+  });
+
+  it('hides the containers of swarm itself unless all are asked for', async () => {
+    const host = hosts.at(0);
+    await host.docker('tag', 'busybox', 'swarm');
+    await host.docker('run', '-d', '--name', 'agent', 'swarm', 'sleep', '1000');
+    await host.docker('run', '-d', '--name', 'mine', 'busybox', 'sleep', '1000');
+    await until('both', 10_000, async () => {
+      const names = (await swarm.docker('ps', '-a', '--format', '{{.Names}}')).split('\n').sort();
+      return names.join() === 'core-01/agent,core-01/mine' ? true : undefined;
+    });
+    expect(await swarm.docker('ps', '--format', '{{.Names}}')).toBe('core-01/mine');
+    expect(await swarm.docker('exec', 'agent', 'echo', 'there')).toBe('there');
+  });
+});
+
+describe('clients that leave', () => {
+  const connections = async (host: Host): Promise<number> => {
+    const listed = await run('ss', ['-Htn', 'state', 'established', 'dst', `${host.ip}:2375`]);
+    return listed.split('\n').filter((line) => line !== '').length;
+  };
+
+  it('end what they followed at the engine as well', async () => {
+    const host = hosts.at(0);
+    await swarm.docker(
+      ...['run', '-d', '--name', 'long', '-e', 'constraint:node==core-01', 'busybox'],
+      ...['sh', '-c', 'while :; do echo tick; sleep 0.2; done'],
+    );
+    const paths = [
+      ['GET', '/containers/long/logs?follow=1&stdout=1'],
+      ['GET', '/containers/long/stats'],
+      ['POST', '/containers/long/attach?stream=1&stdout=1'],
+      ['POST', '/containers/long/wait'],
+    ] as const;
+    const clients = Array.from({ length: 3 }, () => paths)
+      .flat()
+      .map(([method, path]) => new RawConnection(swarm.url).send(head(method, path)));
+    await Promise.all(clients.map((client) => client.receives(/^HTTP\/1\.1 200/)));
+    const open = await connections(host);
+    expect(open).toBeGreaterThanOrEqual(clients.length);
+    for (const client of clients) client.socket.destroy();
+    await until('the engine to be left alone', 20_000, async () =>
+      (await connections(host)) <= open - clients.length ? true : undefined,
+    );
+  });
+
+  it('end an upload in the middle', async () => {
+    const host = hosts.at(0);
+    await swarm.docker('run', '-d', '--name', 'half', '-e', 'constraint:node==core-01', 'busybox', 'sleep', '1000');
+    const path = '/containers/half/archive?path=/tmp';
+    for (const framing of ['Content-Length: 20000000', 'Transfer-Encoding: chunked']) {
+      const before = await connections(host);
+      using client = new RawConnection(swarm.url);
+      const request = head('PUT', path, ['Content-Type: application/x-tar', framing]);
+      client.send(request, framing.startsWith('T') ? `8000\r\n${'x'.repeat(0x8000)}\r\n` : 'x'.repeat(0x8000));
+      await until('the upload at the engine', 10_000, async () =>
+        (await connections(host)) > before || undefined,
+      );
+      client.socket.destroy();
+      await until('nothing left', 20_000, async () => (await connections(host)) <= before || undefined);
+    }
+    expect(await swarm.docker('exec', 'half', 'ls', '/tmp')).toBe('');
+    const refused = await call(swarm.url, 'PUT', '/containers/half/archive?path=/no/such/folder', {
+      body: Buffer.alloc(20 << 20),
+      headers: { 'content-type': 'application/x-tar' },
+    });
+    expect([refused.status, refused.message]).toEqual([404, expect.stringContaining('/no/such/folder') as string]);
+  });
+});
