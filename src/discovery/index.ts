@@ -1,7 +1,6 @@
 export { openDiscovery, type OpenOptions } from './open.ts';
 export { parseDiscovery } from './spec.ts';
 export {
-  SCHEMES,
   type Discovery,
   type DiscoveryEvent,
   type DiscoverySpec,

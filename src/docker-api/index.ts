@@ -1,4 +1,4 @@
-export { JSON_MAX_BYTES, readBody, readJson, type JsonObject } from './body.ts';
+export { readJson, type JsonObject } from './body.ts';
 export { ApiCall, type Hijack } from './call.ts';
 export {
   filterFlag,
@@ -12,7 +12,7 @@ export {
 export { Router, type RoutePattern } from './router.ts';
 export { startApiServer, type ApiServer, type Listen } from './server.ts';
 export { MIN_API_MINOR, parseApiVersion, versionText, type ApiMinor } from './version.ts';
-export { containerStatus, humanDuration, type ContainerRun } from './status-text.ts';
+export { containerStatus, type ContainerRun } from './status-text.ts';
 export { humanSize } from './units.ts';
 export { imageReferenceText, parseImageReference, type ImageReference } from './image-reference.ts';
 export { parseMoment } from './moment.ts';

@@ -1,8 +1,7 @@
-export { DEFAULT_ENGINE_PORT, parseEngineAddress, type EngineAddress } from './address.ts';
+export { parseEngineAddress, type EngineAddress } from './address.ts';
 export {
   EngineClient,
   engineRefusal,
-  refusalMessage,
   type CallOptions,
   type EngineAnswer,
   type EngineTls,

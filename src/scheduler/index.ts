@@ -3,7 +3,7 @@ export { createScheduler } from './scheduler.ts';
 export type { Scheduler, SchedulerOptions } from './scheduler.ts';
 export { SchedulerNode } from './node.ts';
 export type { NodeFacts } from './node.ts';
-export { expressionText, hasNodeConstraint, parseExpression, parseExpressions } from './expression.ts';
+export { parseExpression } from './expression.ts';
 export type { Expression, ExpressionKind } from './expression.ts';
 export { extractBuildArgExpressions, extractExpressions } from './extract.ts';
 export type { ExtractedBuildArgs, ExtractedConfig, PlacementWishes, ReschedulePolicy } from './extract.ts';

@@ -1,3 +1,4 @@
+import { SwarmError } from '../base/errors.ts';
 import type { Container } from './container.ts';
 
 const BUCKET = 4;
@@ -21,8 +22,13 @@ export class ContainerIndex {
     this.version += 1;
     const former = this.#byId.get(container.id);
     if (former) this.#unlink(former);
-    if (!former || former.created !== container.created) this.#newestFirst = undefined;
-    else if (this.#newestFirst) replaceIn(this.#newestFirst, former, container);
+    if (this.#newestFirst) {
+      const at = placeOf(this.#newestFirst, container.created);
+      if (!former) this.#newestFirst.splice(at, 0, container);
+      else if (former.created === container.created)
+        this.#newestFirst[indexFrom(this.#newestFirst, at, former)] = container;
+      else this.#newestFirst = undefined;
+    }
     this.#byId.set(container.id, container);
     addTo(this.#byPrefix, container.id.slice(0, BUCKET), container);
     addTo(this.#byName, container.name, container);
@@ -34,7 +40,8 @@ export class ContainerIndex {
     this.version += 1;
     this.#byId.delete(id);
     this.#unlink(container);
-    this.#newestFirst = undefined;
+    const sorted = this.#newestFirst;
+    sorted?.splice(indexFrom(sorted, placeOf(sorted, container.created), container), 1);
   }
 
   get(id: string): Container | undefined {
@@ -66,21 +73,23 @@ export class ContainerIndex {
   }
 }
 
-/** Finds an entry by its time of creation, which orders the list, rather than by walking it all. */
-function replaceIn(sorted: Container[], former: Container, next: Container): void {
+/** Where a container of this age stands, or would stand, in a list that begins with the newest. */
+function placeOf(sorted: readonly Container[], created: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((sorted[middle]?.created ?? 0) > former.created) low = middle + 1;
+    if ((sorted[middle]?.created ?? 0) > created) low = middle + 1;
     else high = middle;
   }
-  for (let i = low; i < sorted.length && sorted[i]?.created === former.created; i += 1) {
-    if (sorted[i] === former) {
-      sorted[i] = next;
-      return;
-    }
-  }
+  return low;
+}
+
+/** The place of an entry among those of its age, which begin at `from`. */
+function indexFrom(sorted: readonly Container[], from: number, container: Container): number {
+  const at = sorted.indexOf(container, from);
+  if (at < 0) throw new SwarmError('internal', 'the list of containers is out of order');
+  return at;
 }
 
 function addTo(map: Map<string, Set<Container>>, key: string, container: Container): void {

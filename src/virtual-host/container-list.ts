@@ -131,10 +131,7 @@ function ownTests(filters: Filters, all: boolean): Test[] {
     if (values && values.length > 0) tests.push(make(values));
   };
   on('status', (values) => (container) => values.includes(container.state));
-  on('id', (values) => {
-    const tests = values.flatMap(textTest);
-    return ({ id }) => tests.some((matches) => matches(id));
-  });
+  on('id', (values) => (container) => values.some((value) => container.id.startsWith(value)));
   on('name', (values) => nameTest(values));
   on('label', (values) => (container) => matchesLabels(container.labels, values));
   on(
@@ -160,13 +157,17 @@ function ownTests(filters: Filters, all: boolean): Test[] {
   return tests;
 }
 
-/** Engines search the name with and without its slash; here it may have its node before it as well. */
+/** Engines search the name with and without its slash; what names a node is searched for in `node/name`. */
 function nameTest(values: readonly string[]): Test {
-  const searches = values.flatMap(textTest);
+  const searches = values.flatMap((value) => {
+    const withNode = value.replace(/^\^?\/?/, '').includes('/');
+    return textTest(value).map((matches) => ({ matches, withNode }));
+  });
   return ({ name, node }) =>
-    searches.some((matches) =>
-      [name, `/${name}`, `${node.name}/${name}`, `/${node.name}/${name}`].some(matches),
-    );
+    searches.some(({ matches, withNode }) => {
+      const whole = withNode ? `${node.name}/${name}` : name;
+      return matches(whole) || matches(`/${whole}`);
+    });
 }
 
 /** A search for a regular expression, as engines read ids and names; none where it can't be read. */
