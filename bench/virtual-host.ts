@@ -21,59 +21,67 @@ const ORIGINAL: Record<string, readonly [number, number]> = {
   info: [0.31, 1.3],
 };
 
-type Operation = (client: Client, state: Map<string, string>) => Promise<unknown>;
+/** One side of the comparison: a client, the containers it has made, and one that runs. */
+interface Side {
+  client: Client;
+  made: string[];
+  running: string;
+  forExec: string;
+}
 
 const createBody = { Image: 'busybox', Cmd: ['sleep', '1000'] };
 
-async function exec(client: Client, container: string): Promise<void> {
-  const { Id } = await client.json('POST', `/containers/${container}/exec`, {
+async function create(side: Side): Promise<void> {
+  const { Id } = await side.client.json('POST', '/containers/create', createBody);
+  side.made.push(String(Id));
+}
+
+async function exec({ client, forExec }: Side): Promise<void> {
+  const { Id } = await client.json('POST', `/containers/${forExec}/exec`, {
     Cmd: ['true'],
     AttachStdout: true,
   });
   await client.call('POST', `/exec/${String(Id)}/start`, { Detach: true });
 }
 
-const operations: [string, Operation][] = [
-  [
-    'create',
-    async (client, state) => {
-      const { Id } = await client.json('POST', '/containers/create', createBody);
-      state.set('made', String(Id));
-    },
-  ],
-  ['inspect', (client, state) => client.call('GET', `/containers/${state.get('made')}/json`)],
-  ['remove', (client, state) => client.call('DELETE', `/containers/${state.get('made')}?force=1`)],
-  ['exec', (client, state) => exec(client, state.get('running') ?? '')],
-  ['ps -a', (client) => client.call('GET', '/containers/json?all=1')],
-  ['info', (client) => client.call('GET', '/info')],
+/** Each is called ROUNDS times on either side in turn, one after the other. */
+const operations: [string, (side: Side, round: number) => Promise<unknown>][] = [
+  ['ping', ({ client }) => client.call('GET', '/_ping')],
+  ['create', create],
+  ['inspect new', ({ client, made }, round) => client.call('GET', `/containers/${made[round] ?? ''}/json`)],
+  ['inspect', ({ client, running }) => client.call('GET', `/containers/${running}/json`)],
+  ['exec', exec],
+  ['remove', ({ client, made }, round) => client.call('DELETE', `/containers/${made[round] ?? ''}?force=1`)],
+  ['ps -a', ({ client }) => client.call('GET', '/containers/json?all=1')],
+  ['info', ({ client }) => client.call('GET', '/info')],
 ];
+
+async function startContainer(client: Client): Promise<string> {
+  const { Id } = await client.json('POST', '/containers/create', createBody);
+  await client.call('POST', `/containers/${String(Id)}/start`);
+  return String(Id);
+}
+
+async function sideOf(url: string): Promise<Side> {
+  const client = new Client(url);
+  return { client, made: [], running: await startContainer(client), forExec: await startContainer(client) };
+}
 
 const hosts = await startHosts({ count: ENGINES, disks: 'disk' });
 try {
   const swarm = await startSwarm(hosts);
   try {
-    const manager = new Client(swarm.url);
-    const engine = new Client(`http://${hosts.at(0).address}`);
-    for (let i = 0; i < CONTAINERS; i += 1) await manager.json('POST', '/containers/create', createBody);
-    const start = async (client: Client): Promise<string> => {
-      const { Id } = await client.json('POST', '/containers/create', createBody);
-      await client.call('POST', `/containers/${String(Id)}/start`);
-      return String(Id);
-    };
-    const states = { manager: new Map<string, string>(), engine: new Map<string, string>() };
-    states.manager.set('running', await start(manager));
-    states.engine.set('running', await start(engine));
-
+    const manager = await sideOf(swarm.url);
+    const engine = await sideOf(`http://${hosts.at(0).address}`);
+    for (let i = 0; i < CONTAINERS; i += 1)
+      await manager.client.json('POST', '/containers/create', createBody);
     const samples = new Map<string, { manager: number[]; engine: number[] }>();
-    for (let round = 0; round < ROUNDS; round += 1) {
-      for (const side of ['manager', 'engine'] as const) {
-        for (const [name, operation] of operations) {
-          const client = side === 'manager' ? manager : engine;
-          const took = await timed(() => operation(client, states[side]));
-          const of = samples.get(name) ?? { manager: [], engine: [] };
-          of[side].push(took);
-          samples.set(name, of);
-        }
+    for (const [name, operation] of operations) {
+      const of = { manager: [] as number[], engine: [] as number[] };
+      samples.set(name, of);
+      for (let round = 0; round < ROUNDS; round += 1) {
+        of.manager.push(await timed(() => operation(manager, round)));
+        of.engine.push(await timed(() => operation(engine, round)));
       }
     }
     const show = (f: Figures): string => `${ms(f.p50Ms)}/${ms(f.p99Ms)}`;
@@ -87,14 +95,14 @@ try {
       );
     }
     const many = new Client(swarm.url, CLIENTS);
-    const running = states.manager.get('running') ?? '';
+    const { running } = manager;
     const inspects = await throughput(CLIENTS, THROUGHPUT_MS, () =>
       many.call('GET', `/containers/${running}/json`),
     );
     const lists = await throughput(CLIENTS, THROUGHPUT_MS, () => many.call('GET', '/containers/json?all=1'));
     const direct = new Client(`http://${hosts.at(0).address}`, CLIENTS);
     const directInspects = await throughput(CLIENTS, THROUGHPUT_MS, () =>
-      direct.call('GET', `/containers/${states.engine.get('running')}/json`),
+      direct.call('GET', `/containers/${engine.running}/json`),
     );
     console.log(
       `inspect, ${CLIENTS} clients: ${inspects.toFixed(0)} requests/s (engine alone ${directInspects.toFixed(0)}; Go original 2400)`,
@@ -103,7 +111,7 @@ try {
     const rss =
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${swarm.pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
     console.log(`memory of the manager: ${rss.toFixed(0)} MB (aim: below 150; Go original 21)`);
-    for (const client of [manager, engine, many, direct]) client.close();
+    for (const client of [manager.client, engine.client, many, direct]) client.close();
   } finally {
     await swarm.stop();
   }

@@ -24,7 +24,7 @@ import { createInfo } from './info.ts';
 import { connectNetwork, disconnectNetwork } from './networks-connect.ts';
 import { createNetwork } from './networks-create.ts';
 import { inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
-import { notSupported, passToAny, passToBuilder, ping, version } from './system.ts';
+import { noPlugin, notSupported, passToAny, passToBuilder, ping, version } from './system.ts';
 import { createVolume } from './volumes-create.ts';
 import { inspectVolume, listVolumes, removeVolume } from './volumes.ts';
 
@@ -132,6 +132,7 @@ export function createRoutes(): Route[] {
     route('DELETE', '/volumes/{name}', 'all', removeVolume),
     route('PUT', '/volumes/{name}', 'refused', notSupported),
 
+    route('GET', '/plugins/{name}/json', 'own', noPlugin),
     ...SWARM_MODE.map(([method, pattern]) => route(method, pattern, 'refused', notSupported)),
   ];
 }
@@ -172,7 +173,6 @@ const SWARM_MODE: readonly (readonly [string, string])[] = [
   ['GET', '/plugins/privileges'],
   ['POST', '/plugins/pull'],
   ['POST', '/plugins/create'],
-  ['GET', '/plugins/{name}/json'],
   ['DELETE', '/plugins/{name}'],
   ['POST', '/plugins/{name}/enable'],
   ['POST', '/plugins/{name}/disable'],

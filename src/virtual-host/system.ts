@@ -54,6 +54,11 @@ export const notSupported: Handler = (call) => {
   call.refuse(501, 'Not supported in clustering mode.');
 };
 
+/** `GET /plugins/{name}/json`: `docker inspect NAME` asks for a plugin last, and must be told that there is none. */
+export const noPlugin: Handler = (call) => {
+  throw new SwarmError('not-found', `plugin "${call.param('name')}" not found`);
+};
+
 /** The BuildKit connections of a build. */
 export const passToBuilder: Handler = async (call, { builds }) => {
   await pass(call, builds.builder(), call.path);
