@@ -33,8 +33,14 @@ const HEAD_TIMEOUT_MS = 60_000;
 /** Docker keeps idle connections; closing them early races with the next request of a client. */
 const IDLE_TIMEOUT_MS = 10 * 60_000;
 const LAST_WORD_MS = 2_000;
+/** Probes find a client that vanished without a word, as one does that half-closed an attach to a silent container. */
+const LISTENING = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 const HEADER_MAX_BYTES = 128 * 1024;
 const TLS_HANDSHAKE = 0x16;
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 const PLAIN_AT_TLS =
   'HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n' +
   'Client sent an HTTP request to an HTTPS server.\n';
@@ -59,7 +65,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   try {
     for (const listen of options.listen) {
       const tls = listen.kind === 'tcp' ? secure : undefined;
-      const server = createNetServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      const server = createNetServer(LISTENING, (socket) => {
         open.add(socket);
         socket.once('close', () => open.delete(socket));
         socket.on('error', () => undefined);
@@ -81,8 +87,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       );
       http.closeIdleConnections();
       const timer = setTimeout(cut, graceMs);
-      if (open.size === 0) cut();
       await closed;
+      http.close();
       clearTimeout(timer);
     },
   };
@@ -104,13 +110,14 @@ function createHttp(handle: ApiServerOptions['handle']): Server {
   });
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (!socket.writable) return;
-    const status =
-      error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+    const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
     endWith(
       socket,
       `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`,
     );
   });
+  // It looks at its time limits from the moment it listens, and this one never does by itself.
+  http.emit('listening');
   return http;
 }
 

@@ -33,6 +33,7 @@ export interface CallOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const STREAM_PROBE_MS = 30_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 const ANSWER_MAX_BYTES = 256 * 1024 * 1024;
 
@@ -163,6 +164,8 @@ export class EngineClient {
       return this.#tls ? tlsConnect({ ...target, ...tlsOptions(this.#tls) }) : netConnect(target);
     })();
     socket.setNoDelay(true);
+    // A stream may be silent for days; an engine whose host lost its power says no word.
+    socket.setKeepAlive(true, STREAM_PROBE_MS);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => socket.destroy(new Error('connect timed out')), CONNECT_TIMEOUT_MS);
       const onAbort = (): void => void socket.destroy(new Error('aborted'));

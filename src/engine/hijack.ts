@@ -19,6 +19,9 @@ const AHEAD_MAX_BYTES = 64 * 1024;
 /** How long a client may keep its half of a finished session open. */
 const LINGER_MS = 10_000;
 const HEAD_END = Buffer.from('\r\n\r\n');
+/** An attach has no use for a body: dockerd would take what comes behind the head as the container's input. */
+const ATTACH = /\/attach(?:\?|$)/;
+const BODY_HEADERS = /^(?:content-length|content-type|transfer-encoding)$/i;
 const LAST_CHUNK = '0\r\n\r\n';
 
 /**
@@ -46,12 +49,13 @@ export async function relayHijacked(
       open -= 1;
       if (open === 0) resolve();
     };
+    const hasBody = !ATTACH.test(path);
     const body = requestBody(request.rawHeaders);
     const ahead: Buffer[] = [];
     let aheadBytes = 0;
     const sendBody = (chunk: Buffer): void => {
       const own = body.take(chunk);
-      if (own > 0) upstream.write(chunk.subarray(0, own));
+      if (own > 0 && hasBody) upstream.write(chunk.subarray(0, own));
       if (own === chunk.length) return;
       ahead.push(chunk.subarray(own));
       aheadBytes += chunk.length - own;
@@ -76,9 +80,11 @@ export async function relayHijacked(
     client.on('error', () => upstream.destroy());
     upstream.on('error', () => undefined);
 
-    upstream.write(requestHead(request, path));
+    upstream.write(requestHead(request, path, hasBody));
     sendBody(request.head);
     client.on('data', sendBody);
+    // It comes paused from whoever read its head.
+    client.resume();
 
     const onHead = (head: Buffer, rest: Buffer): void => {
       if (isInformation(head)) {
@@ -104,10 +110,11 @@ export async function relayHijacked(
   });
 }
 
-function requestHead(request: HijackedRequest, path: string): string {
+function requestHead(request: HijackedRequest, path: string, hasBody: boolean): string {
   let text = `${request.method} ${path} HTTP/1.1\r\n`;
   for (let i = 0; i + 1 < request.rawHeaders.length; i += 2) {
     const name = request.rawHeaders[i] ?? '';
+    if (!hasBody && BODY_HEADERS.test(name)) continue;
     text += `${name}: ${request.rawHeaders[i + 1] ?? ''}\r\n`;
   }
   return `${text}\r\n`;

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { SwarmError } from '../base/errors.ts';
 import type { EngineClient } from './client.ts';
@@ -68,6 +68,11 @@ export function relayedBody(request: IncomingMessage): Readable | null {
   return body;
 }
 
+/** What an HTTP head can't hold, such as letters of other alphabets, becomes a question mark instead of an error. */
+function fitForHead(text: string): string {
+  return text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?');
+}
+
 /**
  * Sends a request to the engine and its answer to the client as it comes, with back-pressure both ways.
  * Headers already set on the response stay, over the engine's own.
@@ -82,6 +87,11 @@ export function relay(
   response: ServerResponse,
   options: RelayOptions = {},
 ): Promise<number> {
+  // Who left before this began is not told of again, and nothing would ever end the request at the engine.
+  if (response.destroyed) {
+    if (request.body instanceof Readable) request.body.destroy();
+    return Promise.resolve(0);
+  }
   return new Promise((resolve, reject) => {
     let status = 0;
     let control: Dispatcher.DispatchController | undefined;
@@ -132,9 +142,9 @@ export function relay(
           for (const name in headers) {
             const value = headers[name];
             if (value !== undefined && !NOT_RELAYED.has(name) && !response.hasHeader(name))
-              answer[name] = value;
+              answer[name] = Array.isArray(value) ? value.map(fitForHead) : fitForHead(value);
           }
-          response.writeHead(code, statusMessage ?? '', answer);
+          response.writeHead(code, fitForHead(statusMessage ?? ''), answer);
           // A stream's head must reach the client before its first byte does: `wait` answers long after.
           if (headers['content-length'] === undefined) response.flushHeaders();
         },

@@ -7,6 +7,7 @@ export { parseExpression } from './expression.ts';
 export type { Expression, ExpressionKind } from './expression.ts';
 export { extractBuildArgExpressions, extractExpressions } from './extract.ts';
 export type { ExtractedBuildArgs, ExtractedConfig, PlacementWishes, ReschedulePolicy } from './extract.ts';
+export { familiarImageName } from './image-name.ts';
 export type { ContainerFacts, ImageFacts, PortUse, Protocol } from './facts.ts';
 export type { Matcher } from './matcher.ts';
 export { compileRegexp } from './regexp.ts';

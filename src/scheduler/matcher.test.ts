@@ -88,13 +88,16 @@ describe('regular expressions', () => {
     ['^a??b$', 'ab', true],
     ['\\x41', 'A', true],
     ['^\\S+$', 'é', true],
+    ['^(ab){2}$', 'abab', true],
+    ['^a{1,2}$', 'aaa', false],
+    ['a{x', 'a{x', true],
   ])('%j on %j: %j', (pattern, subject, matches) => {
     expect(compileRegexp(pattern)(subject)).toBe(matches);
   });
 
   it('agree with the engine of the language', () => {
     const atom = fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '(a|b)', '(ab)', '\\w', '^', '$', '(a|)');
-    const repeat = fc.constantFrom('', '', '*', '+', '?', '*?');
+    const repeat = fc.constantFrom('', '', '*', '+', '?', '*?', '{0}', '{2}', '{1,}', '{0,2}', '{1,2}?', '{,2}');
     const piece = fc.tuple(atom, repeat).map(([one, how]) => (/[\^$]$/.test(one) ? one : one + how));
     const pattern = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(''));
     const subject = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 10 });

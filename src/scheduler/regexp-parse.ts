@@ -98,9 +98,14 @@ interface Flags {
   lines: boolean;
 }
 
+/** As in Go; what counts of counts come to is bounded by whoever makes a program of it. */
+const MAX_COUNT = 1000;
+const COUNT = /\{(\d{1,4})(?:(,)(\d{0,4}))?\}/y;
+
 /**
- * Reads the part of Go's regular expressions that an expression's value can spell (it has no braces, commas or
- * angle brackets): literals, classes, groups, alternatives, `*` `+` `?`, anchors, and the flags i, m, s, U.
+ * Reads the part of Go's regular expressions that filters and expressions need: literals, classes, groups,
+ * alternatives, `*` `+` `?` and counts, anchors, and the flags i, m, s, U. (The value of an expression can't spell
+ * counts: it has no braces.)
  * Throws {@link PatternError}.
  */
 export function parsePattern(source: string): Syntax {
@@ -155,11 +160,30 @@ class Parser {
 
   #repeated(item: Syntax): Syntax {
     const operator = this.#peek();
+    if (operator === '{') return this.#counted(item);
     if (operator === '' || !'*+?'.includes(operator)) return item;
     this.#at++;
     this.#eat('?'); // lazy: the same answer
     if (this.#peek() !== '' && '*+?'.includes(this.#peek())) throw new PatternError('repeats a repetition');
     return { type: 'repeat', item, min: operator === '+' ? 1 : 0, many: operator !== '?' };
+  }
+
+  /** `x{2,4}` is xxx?x?; braces that are no count are plain characters, as in Go. */
+  #counted(item: Syntax): Syntax {
+    COUNT.lastIndex = this.#at;
+    const count = COUNT.exec(this.#source);
+    if (!count) return item;
+    const min = Number(count[1]);
+    const max = count[2] === undefined ? min : count[3] === '' ? Infinity : Number(count[3]);
+    if (max < min || min > MAX_COUNT || (max > MAX_COUNT && max !== Infinity))
+      throw new PatternError(`has a wrong count: ${count[0]}`);
+    this.#at = COUNT.lastIndex;
+    this.#eat('?');
+    if (this.#peek() !== '' && '*+?'.includes(this.#peek())) throw new PatternError('repeats a repetition');
+    const items = Array<Syntax>(min).fill(item);
+    if (max === Infinity) items.push({ type: 'repeat', item, min: 0, many: true });
+    else items.push(...Array<Syntax>(max - min).fill({ type: 'repeat', item, min: 0, many: false }));
+    return { type: 'sequence', items };
   }
 
   #set(accept: Accept): Syntax {

@@ -1,10 +1,20 @@
-import { type Assertion, type CharacterSet, isWord, parsePattern, type Syntax } from './regexp-parse.ts';
+import {
+  type Assertion,
+  type CharacterSet,
+  isWord,
+  parsePattern,
+  PatternError,
+  type Syntax,
+} from './regexp-parse.ts';
 
 type Instruction =
   | { op: 'set'; set: CharacterSet }
   | { op: 'assert'; assertion: Assertion }
   | { op: 'split'; first: number; second: number }
   | { op: 'match' };
+
+/** Counts within counts multiply; a search takes time in proportion. */
+const MAX_INSTRUCTIONS = 4096;
 
 /**
  * A search in the manner of Go's regexp: every way through the pattern at once, so that the time is bounded by
@@ -27,6 +37,7 @@ function assemble(syntax: Syntax): readonly Instruction[] {
 
 /** Adds the instructions of one part; each part goes on with whatever comes after its last instruction. */
 function emit(program: Instruction[], syntax: Syntax): void {
+  if (program.length > MAX_INSTRUCTIONS) throw new PatternError('is too large');
   switch (syntax.type) {
     case 'set':
       program.push({ op: 'set', set: syntax.set });

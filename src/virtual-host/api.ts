@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { posix } from 'node:path';
 import { SwarmError, messageOf } from '../base/errors.ts';
 import { ApiCall, Router, parseApiVersion, type Hijack } from '../docker-api/index.ts';
 import type { Context } from './context.ts';
@@ -12,9 +13,15 @@ export function createApi(
   const router = new Router(createRoutes());
   const { log } = context.config;
 
-  const answer = async (call: ApiCall, refusal: SwarmError | undefined): Promise<void> => {
+  const answer = async (call: ApiCall, { refusal, location }: Target): Promise<void> => {
+    if (location !== undefined) {
+      call.dropUpload();
+      call.res.setHeader('Location', location);
+      call.empty(301);
+      return;
+    }
     if (refusal) throw refusal;
-    if (context.config.cors && call.method === 'OPTIONS') {
+    if (call.method === 'OPTIONS') {
       call.empty(200);
       return;
     }
@@ -32,11 +39,17 @@ export function createApi(
     const call = new ApiCall({ req, res, hijack, ...target });
     res.on('error', () => undefined);
     commonHeaders(call, context);
-    answer(call, target.refusal).catch((error: unknown) => {
+    answer(call, target).catch((error: unknown) => {
       if (!(error instanceof SwarmError))
         log.error({ err: messageOf(error), path: call.path }, 'Request failed');
       else log.debug({ err: error.message, method: call.method, path: call.path }, 'Request refused');
-      call.fail(error);
+      try {
+        call.fail(error);
+      } catch (cause) {
+        // Nobody else would take it, and one answer that can't be written must not end the manager.
+        log.error({ err: messageOf(cause), path: call.path }, 'No answer could be written');
+        res.destroy();
+      }
     });
   };
 }
@@ -46,7 +59,11 @@ interface Target {
   search: string;
   minor: number;
   refusal: SwarmError | undefined;
+  /** Where the client is sent instead, as dockerd does, when the path has double slashes or dots. */
+  location: string | undefined;
 }
+
+const UNCLEAN = /\/(?:\/|\.\.?(?:\/|$))/;
 
 /** Takes a request target apart. What is wrong with it is told by the answer. */
 function readTarget(target: string, context: Context): Target {
@@ -57,6 +74,7 @@ function readTarget(target: string, context: Context): Target {
   let path = mark < 0 ? url : url.slice(0, mark);
   let minor = context.pool.minor;
   let refusal: SwarmError | undefined;
+  const location = UNCLEAN.test(path) ? posix.normalize(path) + search : undefined;
   const prefix = /^\/v(\d+\.\d+)(?=\/)/.exec(path);
   if (prefix) {
     path = path.slice(prefix[0].length);
@@ -71,5 +89,5 @@ function readTarget(target: string, context: Context): Target {
   } catch {
     refusal = new SwarmError('invalid', 'the path is not properly encoded');
   }
-  return { path, search, minor, refusal };
+  return { path, search, minor, refusal, location };
 }

@@ -31,8 +31,9 @@ export interface ManagerConfig {
   engineFailureRetry: number;
   /** Answer `Access-Control-Allow-Origin: *`. */
   cors: boolean;
-  /** Refresh from the engine before a `node=` filter, or `name=` filter, is answered. */
+  /** Read the engines named by a `node=` filter anew before the list of containers is answered. */
   refreshOnNodeFilter: boolean;
+  /** The value of a `name=` filter that has all engines read anew; empty for none. */
   containerNameRefreshFilter: string;
   version: string;
   commit: string;

@@ -9,11 +9,11 @@ import {
   type ApiCall,
   type Filters,
 } from '../docker-api/index.ts';
-import { compileRegexp } from '../scheduler/index.ts';
 import type { Container } from './container.ts';
 import type { Context } from './context.ts';
 import { locateContainer } from './locate.ts';
 import type { EngineNode } from './engine-node.ts';
+import { textSearch } from './text-search.ts';
 
 /** What the index can tell of; the other filters of the Engine API are asked of the engines. */
 const OWN_FILTERS = [
@@ -90,8 +90,7 @@ async function select(call: ApiCall, context: Context): Promise<readonly Contain
   const limit = queryInt(query, 'limit');
   const [before, since] = [query.get('before'), query.get('since')];
   const all = queryFlag(query, 'all') || limit > 0 || before !== null || since !== null;
-  if (context.config.refreshOnNodeFilter && filters.has('node'))
-    await refreshNamed(context, filters.get('node') ?? []);
+  await refresh(nodesToRefresh(context, filters));
   const tests = ownTests(filters, all);
   const matching = await askEngines(context, filters);
   if (matching) tests.push((container) => matching.has(container.id));
@@ -159,30 +158,15 @@ function ownTests(filters: Filters, all: boolean): Test[] {
 
 /** Engines search the name with and without its slash; what names a node is searched for in `node/name`. */
 function nameTest(values: readonly string[]): Test {
-  const searches = values.flatMap((value) => {
-    const withNode = value.replace(/^\^?\/?/, '').includes('/');
-    return textTest(value).map((matches) => ({ matches, withNode }));
-  });
+  const searches = values.map((value) => ({
+    matches: textSearch(value),
+    withNode: value.replace(/^\^?\/?/, '').includes('/'),
+  }));
   return ({ name, node }) =>
     searches.some(({ matches, withNode }) => {
       const whole = withNode ? `${node.name}/${name}` : name;
       return matches(whole) || matches(`/${whole}`);
     });
-}
-
-/** A search for a regular expression, as engines read ids and names; none where it can't be read. */
-function textTest(value: string): ((text: string) => boolean)[] {
-  const [, from, plain = '', to] = /^(\^?)([\w/-]*)(\$?)$/.exec(value) ?? [];
-  if (from !== undefined) {
-    // Nearly all are like this, and a real search over many containers would take its time.
-    if (from && to) return [(text) => text === plain];
-    return [(text) => (from ? text.startsWith(plain) : to ? text.endsWith(plain) : text.includes(plain))];
-  }
-  try {
-    return [compileRegexp(value)];
-  } catch {
-    return [];
-  }
 }
 
 function networkTest(values: readonly string[]): Test {
@@ -198,14 +182,19 @@ function networkTest(values: readonly string[]): Test {
   };
 }
 
-async function refreshNamed(context: Context, names: readonly string[]): Promise<void> {
+/** What `--refresh-on-node-filter` and `--container-name-refresh-filter` have read anew before such a list. */
+function nodesToRefresh({ config, pool }: Context, filters: Filters): readonly EngineNode[] {
+  const named = config.containerNameRefreshFilter;
+  if (named !== '' && filters.get('name')?.includes(named)) return pool.healthy();
+  if (!config.refreshOnNodeFilter) return [];
+  const nodes = (filters.get('node') ?? []).flatMap((name) => pool.node(name) ?? []);
+  return nodes.filter(({ healthy }) => healthy);
+}
+
+async function refresh(nodes: readonly EngineNode[]): Promise<void> {
+  if (nodes.length === 0) return;
   const signal = AbortSignal.timeout(ASK_TIMEOUT_MS);
-  await Promise.all(
-    names.map(async (name) => {
-      const node = context.pool.node(name);
-      if (node?.healthy) await node.inventory.load(signal).catch(() => node.suspect());
-    }),
-  );
+  await Promise.all(nodes.map((node) => node.inventory.load(signal).catch(() => node.suspect())));
 }
 
 /** The ids that match what only engines can tell; undefined when nothing of the kind is asked for. */

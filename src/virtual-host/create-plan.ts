@@ -3,10 +3,11 @@ import type { PreparedFilter } from '../scheduler/index.ts';
 import type { Context } from './context.ts';
 import type { CreateRequest } from './create-request.ts';
 import type { EngineNode } from './engine-node.ts';
+import { imageWish } from './image-wish.ts';
 import { planNetworks } from './network-plan.ts';
 import { planVolumes } from './volume-plan.ts';
 
-/** What a container's networks and volumes ask of its placement; see NetworkPlan for the rules of use. */
+/** What a container's networks, volumes and image ask of its placement; see NetworkPlan for the rules of use. */
 export interface CreatePlan {
   readonly filters: readonly PreparedFilter[];
   bind(node: EngineNode, body: Json): Promise<Json>;
@@ -16,10 +17,12 @@ export interface CreatePlan {
 /** Throws `conflict` for networks that no node has together. */
 export async function planCreate(context: Context, request: CreateRequest): Promise<CreatePlan> {
   const volumes = planVolumes(context.pool, request.body);
-  const networks = await planNetworks(context, request);
+  const image = imageWish(context.pool, request.placement.image);
+  const wishes: PreparedFilter[] = image ? [{ ...image, soft: true }] : [];
+  const networks = await planNetworks(context, request, image);
   return {
     get filters() {
-      return [...networks.filters, ...volumes.filters];
+      return [...networks.filters, ...volumes.filters, ...wishes];
     },
     bind: (node, body) => networks.bind(node, volumes.bind(body)),
     release: () => networks.release(),

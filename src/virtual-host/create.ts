@@ -1,12 +1,15 @@
 import { SwarmError } from '../base/errors.ts';
 import { asObject, asString, type Json } from '../base/json.ts';
 import { engineRefusal, type EngineAnswer } from '../engine/index.ts';
-import { readJson, type ApiCall } from '../docker-api/index.ts';
+import { readJson, type ApiCall, type ApiMinor } from '../docker-api/index.ts';
 import { parseExpression, type PreparedFilter } from '../scheduler/index.ts';
 import type { Context } from './context.ts';
 import { bodyForEngine, readCreateRequest, type CreateRequest } from './create-request.ts';
 import type { EngineNode } from './engine-node.ts';
 import { planCreate, type CreatePlan } from './create-plan.ts';
+import { mergedFailure } from './each-node.ts';
+import { copyImage } from './image-copy.ts';
+import { locateImage } from './locate-image.ts';
 import { bodyNetworks } from './networks-body.ts';
 import { PlanOutdated } from './networks-keeper.ts';
 import type { Held } from './placer.ts';
@@ -14,7 +17,7 @@ import type { Held } from './placer.ts';
 /** What came of one try at one engine. */
 type Attempt =
   | { kind: 'made'; answer: EngineAnswer }
-  | { kind: 'no-image'; answer: EngineAnswer }
+  | { kind: 'no-image'; node: EngineNode; answer: EngineAnswer }
   | { kind: 'outdated'; error: PlanOutdated }
   | { kind: 'refused'; node: EngineNode; answer: EngineAnswer };
 
@@ -41,6 +44,8 @@ export async function createContainer(call: ApiCall, context: Context): Promise<
     path: (node) =>
       node.path('/containers/create', call.minor) + (search.size > 0 ? `?${search.toString()}` : ''),
     headers: registryAuth(call),
+    minor: call.minor,
+    signal: call.signal,
   });
   call.body(answer.status, 'application/json', answer.body);
 }
@@ -53,6 +58,8 @@ function registryAuth(call: ApiCall): Record<string, string> {
 interface Sending {
   path: (node: EngineNode) => string;
   headers: Record<string, string>;
+  minor: ApiMinor;
+  signal: AbortSignal;
 }
 
 /**
@@ -87,6 +94,10 @@ async function makeContainer(
           if (noImage) throw engineRefusal(attempt.answer);
           noImage = attempt.answer;
           wanted = withImageAffinity(request, noImage);
+          if (isKeptFromImage(context, wanted, plan)) {
+            await bringImage(context, request.placement.image, attempt.node, sending);
+            wanted = request;
+          }
           break;
         case 'outdated':
           if (replans <= 0) throw attempt.error;
@@ -106,6 +117,27 @@ async function makeContainer(
   } finally {
     releaseName();
   }
+}
+
+/** Whether nodes with the image could take the container, were it not for its networks and volumes. */
+function isKeptFromImage({ placer }: Context, wanted: CreateRequest, plan: CreatePlan): boolean {
+  return (
+    placer.countFitting(wanted.placement, plan.filters) === 0 && placer.countFitting(wanted.placement) > 0
+  );
+}
+
+/** Copies the image to a node from one that has it. Throws the engines' words. */
+async function bringImage(
+  { pool, config }: Context,
+  image: string,
+  node: EngineNode,
+  { minor, signal }: Sending,
+): Promise<void> {
+  const [home] = await locateImage(pool, image);
+  if (!home || home.node === node) return;
+  config.log.info({ image, from: home.node.name, to: node.name }, 'Copying image');
+  const { failed } = await copyImage({ from: home.node, to: [node], image: home.called, minor, signal });
+  if (failed.length > 0) throw mergedFailure(failed);
 }
 
 /** Throws the scheduler's words; or, when this is the try among the nodes that have the image, the engine's. */
@@ -153,7 +185,7 @@ async function createAt(
     indexNew(node, request, json, answer);
     return { kind: 'made', answer };
   }
-  return isNoSuchImage(answer) ? { kind: 'no-image', answer } : { kind: 'refused', node, answer };
+  return isNoSuchImage(answer) ? { kind: 'no-image', node, answer } : { kind: 'refused', node, answer };
 }
 
 /** Puts what was made into the index at once, so that the client's next call finds it. */

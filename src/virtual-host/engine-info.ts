@@ -25,8 +25,15 @@ export interface EngineInfo {
 /** The oldest engines that are served: 20.10. */
 const OLDEST_ENGINE_MINOR = 41;
 
-/** Reads `GET /version` and `GET /info`. Throws `invalid` for what is no engine, or one that is too old. */
-export function readEngineInfo(version: unknown, info: unknown, nowMs: number): EngineInfo {
+/**
+ * Reads `GET /version` and `GET /info`, asked for and answered at those times by our clock. Throws `invalid` for what is
+ * no engine, or one that is too old.
+ */
+export function readEngineInfo(
+  version: unknown,
+  info: unknown,
+  { askedMs, answeredMs }: { askedMs: number; answeredMs: number },
+): EngineInfo {
   const said = asObject(version);
   const raw = asObject(info);
   const id = asString(raw['ID']);
@@ -53,9 +60,15 @@ export function readEngineInfo(version: unknown, info: unknown, nowMs: number): 
     memoryBytes: asNumber(raw['MemTotal']),
     labels: engineLabels(raw),
     clusterStore: asString(raw['ClusterStore']),
-    clockSkewMs: Number.isFinite(systemTimeMs) ? systemTimeMs - nowMs : 0,
+    clockSkewMs: skewOf(systemTimeMs, askedMs, answeredMs),
     raw,
   };
+}
+
+/** An engine may take its time over the answer: its clock is wrong only where it is outside of that time. */
+function skewOf(systemTimeMs: number, askedMs: number, answeredMs: number): number {
+  if (systemTimeMs < askedMs) return systemTimeMs - askedMs;
+  return systemTimeMs > answeredMs ? systemTimeMs - answeredMs : 0;
 }
 
 function engineLabels(raw: Json): Record<string, string> {

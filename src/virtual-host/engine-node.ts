@@ -66,6 +66,9 @@ export class EngineNode {
   #state: NodeState = 'Pending';
   #wake: AbortController | undefined;
   #following = false;
+  #stream: AbortController | undefined;
+  /** An event stream that was open while the engine failed: it may be dead without a word, as after a loss of power. */
+  #doubted: AbortController | undefined;
   ip = '';
   failures = 0;
   /** Why it is not Healthy, in words; empty otherwise. */
@@ -99,7 +102,7 @@ export class EngineNode {
 
   /** Whether every change at the engine is heard of as it happens. */
   get following(): boolean {
-    return this.#following && this.healthy;
+    return this.#following && this.healthy && this.failures === 0;
   }
 
   /** Undefined until the engine was validated for the first time. */
@@ -187,11 +190,12 @@ export class EngineNode {
     // A busy engine may take long over /info; one that hangs does not even answer a ping.
     await this.client.call('/_ping', { signal, timeoutMs: PING_TIMEOUT_MS });
     const options = { signal, timeoutMs: CHECK_TIMEOUT_MS, maxBytes: 8 * 1024 * 1024 };
+    const askedMs = Date.now();
     const [version, info] = await Promise.all([
       this.client.json('/version', options),
       this.client.json('/info', options),
     ]);
-    return readEngineInfo(version, info, Date.now());
+    return readEngineInfo(version, info, { askedMs, answeredMs: Date.now() });
   }
 
   async #resolve(): Promise<string> {
@@ -232,15 +236,17 @@ export class EngineNode {
 
   async #eventLoop(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
+      const stream = new AbortController();
+      this.#stream = stream;
       try {
         if (attempt > 0) await this.#recheck(signal);
         let loading: Promise<void> | undefined;
         await followEvents(this.client, this.path('/events'), {
-          signal,
+          signal: AbortSignal.any([signal, stream.signal]),
           onOpen: () => {
             this.#following = true;
             loading = this.inventory.load(signal).then(
-              () => this.#succeeded(),
+              () => this.#succeeded(signal),
               (error: unknown) => this.#failed(error, signal),
             );
           },
@@ -255,7 +261,7 @@ export class EngineNode {
         await loading;
       } catch (error) {
         if (error instanceof IdentityChanged) throw error;
-        this.#failed(error, signal);
+        if (!stream.signal.aborted) this.#failed(error, signal);
       }
       await pause(backoffMs(attempt, EVENTS_FIRST_MS, EVENTS_MAX_MS, Math.random), signal);
     }
@@ -276,10 +282,13 @@ export class EngineNode {
       try {
         await this.#recheck(signal);
         await this.inventory.load(signal);
-        this.#succeeded();
+        this.#succeeded(signal);
+        this.#doubted?.abort();
+        this.#doubted = undefined;
       } catch (error) {
         if (error instanceof IdentityChanged) throw error;
         this.#failed(error, signal);
+        this.#doubted = this.#stream;
         // A wake-up by whoever saw the same failure must not turn into a busy loop.
         await pause(EVENTS_FIRST_MS / 2, signal);
       }
@@ -293,7 +302,8 @@ export class EngineNode {
     this.#accept(info);
   }
 
-  #succeeded(): void {
+  #succeeded(signal: AbortSignal): void {
+    if (signal.aborted) return;
     this.failures = 0;
     this.trouble = '';
     this.#setState('Healthy');

@@ -24,10 +24,13 @@ export class ExecIndex {
     }
   }
 
-  /** The node of an exec. Throws `not-found` in Docker's words. */
+  /** The node of an exec. Throws `not-found` in Docker's words, `unavailable` when that node is not healthy. */
   async locate(id: string): Promise<EngineNode> {
     const known = this.#known.get(id);
-    if (known && known.state !== 'Disconnected') return known;
+    if (known && known.state !== 'Disconnected') {
+      if (known.healthy) return known;
+      throw new SwarmError('unavailable', `Exec ${id} running on unhealthy node ${known.name}`);
+    }
     const path = `/exec/${encodeURIComponent(id)}/json`;
     const found = await Promise.all(
       this.#pool.healthy().map(async (node) => {

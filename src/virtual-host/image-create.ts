@@ -1,6 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import { asString, type Json } from '../base/json.ts';
-import { engineRefusal, openStream, readRefusal, relayedBody, relayedHeaders } from '../engine/index.ts';
+import { relayedBody, relayedHeaders } from '../engine/index.ts';
 import {
   ProgressStream,
   imageReferenceText,
@@ -12,7 +12,8 @@ import type { Context, Handler } from './context.ts';
 import { failureText, healthyNodes, type Outcomes } from './each-node.ts';
 import type { EngineNode } from './engine-node.ts';
 import { followProgress } from './engine-progress.ts';
-import { answerFanOut, fanOut } from './image-fanout.ts';
+import { copyImage } from './image-copy.ts';
+import { answerFanOut } from './image-fanout.ts';
 import { pass } from './pass.ts';
 
 /** `POST /images/create`: a pull or an import, to every engine. */
@@ -103,34 +104,16 @@ async function importAt(call: ApiCall, node: EngineNode, answer: ProgressStream)
 }
 
 /** Copies an image from one engine to others, with the name that the import gave it. */
-async function spread(
+function spread(
   call: ApiCall,
   from: EngineNode,
   id: string,
-  others: readonly EngineNode[],
+  to: readonly EngineNode[],
 ): Promise<Outcomes<unknown>> {
   const repository = call.query.get('repo') ?? '';
   const tag = call.query.get('tag') ?? '';
-  const named = repository === '' ? id : tag === '' ? repository : `${repository}:${tag}`;
-  const path = from.path(`/images/get?names=${encodeURIComponent(named)}`, call.minor);
-  const archive = await openStream(
-    from.client,
-    { method: 'GET', path, headers: {}, body: null },
-    call.signal,
-  );
-  if (archive.status !== 200) throw engineRefusal(await readRefusal(from.client, archive));
-  try {
-    return await fanOut({
-      nodes: others,
-      path: (node) => node.path('/images/load?quiet=1', call.minor),
-      headers: { 'content-type': 'application/x-tar' },
-      upload: archive.body,
-      title: '',
-      signal: call.signal,
-    });
-  } finally {
-    archive.body.destroy();
-  }
+  const image = repository === '' ? id : tag === '' ? repository : `${repository}:${tag}`;
+  return copyImage({ from, to, image, minor: call.minor, signal: call.signal });
 }
 
 function headersWithoutBody(call: ApiCall): Record<string, string | string[]> {

@@ -60,10 +60,23 @@ export function createInfo(): Handler {
   return async (call, context) => {
     const { pool } = context;
     await pool.settle();
-    const key = `${pool.version}/${pool.index.version}/${call.minor < 22}`;
+    const key = `${pool.version}/${pool.index.version}/${sumsOf(pool.nodes())}/${call.minor < 22}`;
     if (kept?.key !== key) kept = { key, body: JSON.stringify(describe(context, call.minor < 22)) };
     call.body(200, 'application/json', kept.body);
   };
+}
+
+/** What changes without the container index: images, and what placements under way hold. */
+function sumsOf(nodes: readonly EngineNode[]): string {
+  let versions = 0;
+  let nanoCpus = 0;
+  let memoryBytes = 0;
+  for (const { inventory, sched } of nodes) {
+    versions += inventory.version;
+    nanoCpus += sched.usedNanoCpus;
+    memoryBytes += sched.usedMemoryBytes;
+  }
+  return `${versions} ${nanoCpus} ${memoryBytes}`;
 }
 
 function describe(context: Context, old: boolean): Json {
@@ -208,7 +221,7 @@ function mergedPlugins(raws: readonly Json[]): Json {
 }
 
 /** An engine's warning of its own open port; said of the cluster it would be false. */
-const OF_ONE_ENGINE = /^WARNING: API is accessible on /;
+const OF_ONE_ENGINE = /^(WARNING|\[DEPRECATION NOTICE\]): API is accessible on /;
 
 /** What engines warn of, with the names of those that do where it is not all of them. */
 function mergedWarnings(nodes: readonly EngineNode[]): string[] {

@@ -16,6 +16,10 @@ const READ_TIMEOUT_MS = 10_000;
 const INSPECTS_AT_ONCE = 8;
 /** Events come in bursts; one reading serves a whole burst. */
 const SETTLE_DELAY_MS = 25;
+/** How long an engine may stay silent before an answer goes out without its latest changes. */
+const SILENT_MS = 1_500;
+const SETTLE_MAX_MS = 10_000;
+const SETTLE_LOOK_MS = 100;
 /** More containers than these are read by one list of all. */
 const MAX_ASKED_BY_ID = 64;
 
@@ -27,6 +31,7 @@ const IMAGE_ACTIONS = /^(pull|tag|untag|delete|import|load|create)$/;
 /**
  * What one engine has, kept current: events and the manager's own requests mark what may have changed, and marked
  * things are read again, soon or when somebody asks (`settle`). What is marked while it is being read is read again.
+ * Readings overlap: one that was begun earlier never takes the place of one that was begun later.
  */
 export class Inventory {
   readonly #node: EngineNode;
@@ -43,9 +48,16 @@ export class Inventory {
   version = 0;
   readonly #staleContainers = new Set<string>();
   readonly #staleKinds = new Set<Kind>();
+  /** Counts the readings; those up to `#cleared` are of a time that is over. */
+  #turns = 0;
+  #cleared = 0;
+  /** The reading that each container and kind was last taken from. */
+  readonly #takenFrom = new Map<string, number>();
   #reading: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #slow = false;
+  /** When the engine last answered a reading, on the process's clock. */
+  #answeredAt = 0;
 
   constructor(node: EngineNode, index: ContainerIndex, log: Logger) {
     this.#node = node;
@@ -112,24 +124,29 @@ export class Inventory {
   }
 
   /**
-   * Waits, at most `timeoutMs`, until what was marked before the call is read. An engine that once took longer is
-   * not waited for again until it has answered.
+   * Waits until what was marked before the call is read: as long as a busy engine goes on answering, but not for one
+   * that hangs. Such an engine is not waited for again until it has answered.
    */
-  async settle(timeoutMs: number): Promise<void> {
+  async settle(): Promise<void> {
     if (!this.stale || this.#slow || !this.#node.healthy) return;
+    const since = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(true), timeoutMs);
+      timer = setInterval(() => {
+        const now = performance.now();
+        const silentMs = now - Math.max(since, this.#answeredAt);
+        if (silentMs > SILENT_MS || now - since > SETTLE_MAX_MS) resolve(true);
+      }, SETTLE_LOOK_MS);
     });
     const read = this.#read().then(() => false);
     if (await Promise.race([read, late])) this.#slow = true;
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 
   /** Adds a container the manager has just made, until the engine's own words are read. */
   add(summary: Json, details: ContainerDetails): void {
     const container = new Container(this.#node, summary, details);
-    this.#put(container);
+    this.#put(container, this.#nextTurn());
     this.markContainer(container.id);
   }
 
@@ -143,6 +160,7 @@ export class Inventory {
   clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#cleared = this.#turns;
     this.inspections.clear();
     this.#staleContainers.clear();
     this.#staleKinds.clear();
@@ -207,6 +225,7 @@ export class Inventory {
   ): Promise<void> {
     const filters = ids ? `&filters=${encodeURIComponent(JSON.stringify({ id: ids }))}` : '';
     const before = new Set(ids ?? this.containers.keys());
+    const turn = this.#nextTurn();
     const listed = asArray(await this.#json(`/containers/json?all=1${filters}`, signal)).filter(isObject);
     const must = new Set(inspect);
     const found = new Set<string>();
@@ -214,10 +233,11 @@ export class Inventory {
       const id = asString(summary['Id']);
       if (id === '') return;
       found.add(id);
+      if (this.#isOver(id, turn)) return;
       const known = this.containers.get(id);
       if (known && !must.has(id) && sameRun(known.summary, summary)) return;
       const details = await this.#inspect(id, signal);
-      if (details) this.#put(new Container(this.#node, summary, details));
+      if (details) this.#put(new Container(this.#node, summary, details), turn);
     });
     for (const id of before) if (!found.has(id)) this.#forget(id);
   }
@@ -226,14 +246,18 @@ export class Inventory {
   async #inspect(id: string, signal: AbortSignal): Promise<ContainerDetails | undefined> {
     const path = this.#node.path(`/containers/${id}/json`);
     const answer = await this.#node.client.call(path, { signal, timeoutMs: READ_TIMEOUT_MS });
+    this.#answeredAt = performance.now();
     if (answer.status === 404) return undefined;
-    // A container whose inspection fails at the engine is still there, and must be seen to be removed.
-    if (answer.status !== 200) return NO_DETAILS;
+    // A container whose inspection fails at the engine is still there, must be seen to be removed, and holds what it held.
+    if (answer.status !== 200) return this.containers.get(id)?.details ?? NO_DETAILS;
     return readDetails(JSON.parse(answer.body.toString('utf8')) as unknown, this.#node.cores);
   }
 
   async #readKind(kind: Kind, signal: AbortSignal): Promise<void> {
+    const turn = this.#nextTurn();
     const answer = await this.#json(PATHS[kind], signal);
+    if (this.#isOver(kind, turn)) return;
+    this.#takenFrom.set(kind, turn);
     const list = asArray(kind === 'volumes' ? asObject(answer)['Volumes'] : answer).filter(isObject);
     this[kind] = list;
     if (kind === 'volumes') this.volumeWarnings = asStrings(asObject(answer)['Warnings']);
@@ -248,11 +272,28 @@ export class Inventory {
     }
   }
 
-  #json(path: string, signal: AbortSignal): Promise<unknown> {
-    return this.#node.client.json(this.#node.path(path), { signal, timeoutMs: READ_TIMEOUT_MS });
+  async #json(path: string, signal: AbortSignal): Promise<unknown> {
+    const answer = await this.#node.client.json(this.#node.path(path), {
+      signal,
+      timeoutMs: READ_TIMEOUT_MS,
+    });
+    this.#answeredAt = performance.now();
+    return answer;
   }
 
-  #put(container: Container): void {
+  #nextTurn(): number {
+    this.#turns += 1;
+    return this.#turns;
+  }
+
+  /** Whether what this reading says of a container or kind has been overtaken by a later one. */
+  #isOver(key: string, turn: number): boolean {
+    return turn <= this.#cleared || turn < (this.#takenFrom.get(key) ?? 0);
+  }
+
+  #put(container: Container, turn: number): void {
+    if (this.#isOver(container.id, turn)) return;
+    this.#takenFrom.set(container.id, turn);
     this.containers.set(container.id, container);
     this.#index.put(container);
     this.#node.sched.put(container.facts());
@@ -260,6 +301,7 @@ export class Inventory {
 
   #forget(id: string): void {
     if (!this.containers.delete(id)) return;
+    this.#takenFrom.delete(id);
     this.#index.delete(id);
     this.#node.sched.delete(id);
   }

@@ -29,11 +29,13 @@ const NOTHING: NetworkPlan = {
 
 /**
  * Reads which networks a container is to be on. What no engine knows is left to the engine that gets the container.
+ * `image` leaves the nodes with the container's image, if not all have it.
  * Throws `conflict` for networks that no node has together.
  */
 export async function planNetworks(
   { networks: keeper, pool, placer }: Pick<Context, 'networks' | 'pool' | 'placer'>,
   request: { readonly body: Json; readonly placement: PlacementRequest },
+  image?: PreparedFilter,
 ): Promise<NetworkPlan> {
   const references = networkReferences(request.body);
   if (references.length === 0) return NOTHING;
@@ -47,14 +49,15 @@ export async function planNetworks(
   if (meant.size === 0) return NOTHING;
 
   const { affinities, constraints, whitelists } = request.placement;
-  const wishes = [...affinities, ...constraints, ...whitelists].some(({ soft }) => soft);
+  const wishes =
+    image !== undefined || [...affinities, ...constraints, ...whitelists].some(({ soft }) => soft);
   const rules = (): NetworkRule<EngineNode>[] =>
     [...meant].map(([reference, candidates]) => ruleOf(keeper, pool.nodes(), reference, candidates));
   const clash = commonNodes(rules());
   if (typeof clash === 'string') throw new SwarmError('conflict', clash);
   const free = [...meant.values()].flat().find((network) => isLocal(network) && !keeper.fixedAt(network));
   if (free && !keeper.bestFor(free).decided && rules().every(({ kind }) => kind === 'anywhere')) {
-    const fitting = placer.countFitting(request.placement);
+    const fitting = placer.countFitting(request.placement, image ? [image] : []);
     const waitMs = patienceMs(fitting, pool.healthy().length);
     if (waitMs > 0) await keeper.claimed(free, waitMs);
   }

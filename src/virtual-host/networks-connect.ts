@@ -80,10 +80,8 @@ async function bodyOf(req: Parameters<typeof readJson>[0]): Promise<Json> {
   return body;
 }
 
-const REREAD_MS = 2_000;
-
 async function reread({ id, node }: Container): Promise<void> {
   node.inventory.markContainer(id);
   node.inventory.mark('networks');
-  await node.inventory.settle(REREAD_MS);
+  await node.inventory.settle();
 }

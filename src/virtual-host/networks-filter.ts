@@ -2,7 +2,8 @@ import { SwarmError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
 import { filterFlag, matchesLabels, type Filters } from '../docker-api/index.ts';
 import { idsOf, isLocal, isPredefined, type ClusterNetwork, type NamedNode } from './networks-view.ts';
-import { matchesAnywhere, shownName } from './shown-name.ts';
+import { shownName } from './shown-name.ts';
+import { anySearch } from './text-search.ts';
 
 export const NETWORK_FILTERS = ['driver', 'id', 'label', 'name', 'scope', 'type', 'dangling', 'node'];
 
@@ -32,13 +33,14 @@ export function filterNetworks<N extends NamedNode & { readonly id: string }>(
       ({ scope }) =>
         values.includes(scope),
   );
-  on('id', (values) => (network) => matchesAnywhere(values, idsOf(network)));
-  on(
-    'name',
-    (values) =>
-      ({ name, home, scope }) =>
-        matchesAnywhere(values, isLocal({ scope }) ? [name, `${home.name}/${name}`] : [name]),
-  );
+  on('id', (values) => {
+    const matches = anySearch(values);
+    return (network) => matches(idsOf(network));
+  });
+  on('name', (values) => {
+    const matches = anySearch(values);
+    return ({ name, home, scope }) => matches(isLocal({ scope }) ? [name, `${home.name}/${name}`] : [name]);
+  });
   on(
     'label',
     (values) =>

@@ -9,6 +9,7 @@ import {
   type SchedulerNode,
   type StrategyName,
 } from '../scheduler/index.ts';
+import { replacedBy } from './compose-labels.ts';
 import type { EngineNode } from './engine-node.ts';
 import type { Pool } from './pool.ts';
 
@@ -50,9 +51,9 @@ export class Placer {
   }
 
   /** How many nodes could take the request at this moment. */
-  countFitting(request: PlacementRequest): number {
+  countFitting(request: PlacementRequest, extraFilters: readonly PreparedFilter[] = []): number {
     const places = this.#pool.nodes().flatMap((node) => (node.info ? [node.sched] : []));
-    return this.#scheduler.order(places, request).length;
+    return this.#scheduler.order(places, request, extraFilters).length;
   }
 
   /** The best node for the request, its share held. Throws the scheduler's explanation when there is none. */
@@ -63,7 +64,9 @@ export class Placer {
   ): Held {
     const byPlace = new Map<SchedulerNode, EngineNode>();
     for (const node of this.#pool.nodes()) if (node.info) byPlace.set(node.sched, node);
+    const restore = this.#freeReplaced(facts.labels);
     const placement = this.#scheduler.place(byPlace.keys(), request, extraFilters);
+    restore();
     if (!placement.ok) throw new SwarmError('internal', placement.message);
     const node = byPlace.get(placement.node);
     if (!node) throw new SwarmError('internal', 'the scheduler chose a node that is not in the pool');
@@ -71,5 +74,19 @@ export class Placer {
     const id = `placement-${this.#count}`;
     node.sched.put({ ...facts, id });
     return { node, release: () => node.sched.delete(id) };
+  }
+
+  /** Lets what the containers hold that one with these labels replaces count for nothing, until it is restored. */
+  #freeReplaced(labels: Readonly<Record<string, string>>): () => void {
+    const isReplaced = replacedBy(labels);
+    if (!isReplaced) return () => undefined;
+    const replaced = this.#pool.index.newestFirst().filter((container) => isReplaced(container.labels));
+    for (const { node, id } of replaced) {
+      const facts = node.sched.get(id);
+      if (facts) node.sched.put({ ...facts, ports: [], nanoCpus: 0, memoryBytes: 0 });
+    }
+    return () => {
+      for (const container of replaced) container.node.sched.put(container.facts());
+    };
   }
 }

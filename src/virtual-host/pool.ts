@@ -11,8 +11,6 @@ export type EventListener = (node: EngineNode, event: EngineEvent) => void;
 
 /** What an engine without a version of its own is spoken to in: the oldest one served. */
 const FALLBACK_MINOR: ApiMinor = 41;
-/** How long an answer waits for what an engine has just changed. */
-const SETTLE_MS = 2_000;
 
 /** The engines of the cluster: those that discovery names, each with its own life. */
 export class Pool implements NodeHost {
@@ -88,7 +86,7 @@ export class Pool implements NodeHost {
   /** Waits for what changed at the engines a moment ago, each for a bounded time. */
   async settle(nodes: Iterable<EngineNode> = this.#nodes.values()): Promise<void> {
     const waits: Promise<void>[] = [];
-    for (const node of nodes) if (node.inventory.stale) waits.push(node.inventory.settle(SETTLE_MS));
+    for (const node of nodes) if (node.inventory.stale) waits.push(node.inventory.settle());
     if (waits.length > 0) await Promise.all(waits);
   }
 

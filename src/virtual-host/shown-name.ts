@@ -14,16 +14,3 @@ export function shownName(
   const exact = labels.length > 0 || names.some((name) => name === thing.name || name === `^${thing.name}$`);
   return unique && exact ? thing.name : `${thing.node}/${thing.name}`;
 }
-
-/** Docker's match of `name` and `id` filters: a regular expression found anywhere; a wrong one matches nothing. */
-export function matchesAnywhere(patterns: readonly string[], subjects: readonly string[]): boolean {
-  return patterns.some((pattern) => {
-    if (subjects.includes(pattern)) return true;
-    try {
-      const expression = new RegExp(pattern);
-      return subjects.some((subject) => expression.test(subject));
-    } catch {
-      return false;
-    }
-  });
-}

@@ -1,7 +1,8 @@
 import { asObject, asArray, asString, asStringRecord, type Json } from '../base/json.ts';
 import { filterFlag, matchesLabels, type Filters } from '../docker-api/index.ts';
 import type { NamedNode } from './networks-view.ts';
-import { matchesAnywhere, shownName } from './shown-name.ts';
+import { shownName } from './shown-name.ts';
+import { anySearch } from './text-search.ts';
 
 /** A volume of one node, or one that its driver shares between nodes. */
 export interface ClusterVolume<N extends NamedNode = NamedNode> {
@@ -74,12 +75,10 @@ export function filterVolumes<N extends NamedNode & { readonly id: string }>(
       ({ nodes }) =>
         nodes.some(({ name, id }) => values.includes(name) || values.includes(id)),
   );
-  on(
-    'name',
-    (values) =>
-      ({ name, shared, nodes }) =>
-        matchesAnywhere(values, shared ? [name] : [name, `${nodes[0].name}/${name}`]),
-  );
+  on('name', (values) => {
+    const matches = anySearch(values);
+    return ({ name, shared, nodes }) => matches(shared ? [name] : [name, `${nodes[0].name}/${name}`]);
+  });
   const dangling = filterFlag(filters, 'dangling');
   if (dangling !== undefined) tests.push((volume) => inUse(volume) !== dangling);
   return volumes.filter((volume) => tests.every((test) => test(volume)));

@@ -5,7 +5,7 @@ import { engineCall } from './engine-api.ts';
 import type { EngineBinaries } from './engines.ts';
 import { imageArchive } from './images.ts';
 import { ended, hostEnvironment, spawnNamespace, type Switch } from './network.ts';
-import { runName, type RunFolder } from './run-folder.ts';
+import { runName, thawDying, type RunFolder } from './run-folder.ts';
 import { isAlive, procFile, processIds, run, tryRun, until, type CommandResult } from './shell.ts';
 import type { TlsFiles } from './tls.ts';
 
@@ -308,6 +308,10 @@ export class Host {
   async #killAll(on: PoweredOn): Promise<void> {
     on.daemon?.child.kill('SIGKILL');
     if (isAlive(on.initPid)) process.kill(on.initPid, 'SIGKILL');
+    await until(`${this.name}: its first process ended`, 30_000, () => {
+      thawDying(this.#run.id);
+      return isAlive(on.initPid) ? undefined : true;
+    });
     await ended(on.init);
   }
 }

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive, startTimeOf } from './shell.ts';
+import { isAlive, procFile, startTimeOf } from './shell.ts';
 
 /** Where every run of this machine has its folder. The folder's name is the run id and the subnet's number. */
 export const runsFolder = '/var/lib/skep-hosts';
@@ -90,6 +90,7 @@ export function removeDeadRuns(): void {
 
 /** Removes a run's folder and control groups. Its processes must have ended. */
 export function removeRun(id: number): void {
+  thawDying(id);
   rmSync(join(runsFolder, String(id)), { recursive: true, force: true });
   for (const folder of cgroupsOf(id)) removeTree(folder);
 }
@@ -101,6 +102,34 @@ export function cgroupsOf(id: number): string[] {
     ? [cgroupRoot]
     : readdirSync(cgroupRoot).map((one) => join(cgroupRoot, one));
   return hierarchies.map((one) => join(one, name)).filter((folder) => existsSync(folder));
+}
+
+const SIGKILL_BIT = 1n << 8n;
+
+/**
+ * Thaws what is frozen and about to die: with the older control groups a paused container's processes do not see
+ * the signal that ends their host, and the host would never be gone.
+ */
+export function thawDying(id: number): void {
+  for (const folder of cgroupsOf(id)) {
+    for (const name of existsSync(folder) ? readdirSync(folder) : []) {
+      const state = join(folder, name, 'freezer.state');
+      try {
+        if (!existsSync(state) || readFileSync(state, 'utf8').trim() === 'THAWED') continue;
+        const processes = readFileSync(join(folder, name, 'cgroup.procs'), 'utf8')
+          .trim()
+          .split('\n');
+        if (processes.some(isDying)) writeFileSync(state, 'THAWED');
+      } catch {
+        // gone meanwhile
+      }
+    }
+  }
+}
+
+function isDying(pid: string): boolean {
+  const pending = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(procFile(Number(pid), 'status') ?? '')?.[1];
+  return pending !== undefined && (BigInt(`0x${pending}`) & SIGKILL_BIT) !== 0n;
 }
 
 /** A control group goes by rmdir, its children first; its files can't be unlinked. */

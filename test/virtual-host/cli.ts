@@ -10,7 +10,7 @@ export interface Cli {
 }
 
 export function cliAt(host: string, { path, version }: DockerCli): Cli {
-  const env = { DOCKER_CONFIG: '/nowhere', DOCKER_HOST: host };
+  const env = { DOCKER_CONFIG: '/dev/null/none', DOCKER_HOST: host };
   const call = (...args: string[]): Promise<string> => run(path, args, { env });
   return Object.assign(call, {
     version,

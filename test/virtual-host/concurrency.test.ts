@@ -36,7 +36,9 @@ function createAll(requests: readonly { name?: string; body: object }[]): Promis
 
 async function counts(): Promise<number[]> {
   return Promise.all(
-    [...hosts].map(async (host) => (await host.docker('ps', '-aq')).split('\n').filter((id) => id !== '').length),
+    [...hosts].map(
+      async (host) => (await host.docker('ps', '-aq')).split('\n').filter((id) => id !== '').length,
+    ),
   );
 }
 
@@ -79,7 +81,9 @@ describe('at the same time', () => {
   });
 
   it('100 that reserve memory and cores never take more than a node has', async () => {
-    const { MemTotal } = (await call(`http://${hosts.at(0).address}`, 'GET', '/info')).json<{ MemTotal: number }>();
+    const { MemTotal } = (await call(`http://${hosts.at(0).address}`, 'GET', '/info')).json<{
+      MemTotal: number;
+    }>();
     const share = Math.floor(MemTotal / 4);
     const body = { Image: 'busybox', HostConfig: { Memory: share } };
     const answers = await createAll(Array.from({ length: 100 }, () => ({ body })));

@@ -92,7 +92,7 @@ describe.each(await dockerClis())('the docker CLI $version', (which) => {
     const line = `stty rows 30 cols 90; tty; exec ${which.path} exec -it term sh`;
     const child = spawn('script', ['-qefc', line, '/dev/null'], {
       stdio: 'pipe',
-      env: { ...process.env, DOCKER_HOST: swarm.host, DOCKER_CONFIG: '/nowhere', TERM: 'dumb' },
+      env: { ...process.env, DOCKER_HOST: swarm.host, DOCKER_CONFIG: '/dev/null/none', TERM: 'dumb' },
     });
     let said = '';
     child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -114,7 +114,8 @@ describe.each(await dockerClis())('the docker CLI $version', (which) => {
 
   it('starts, stops, restarts, kills, pauses, renames, updates', async () => {
     const cli = docker();
-    const state = (): Promise<string> => cli('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'life');
+    const state = (): Promise<string> =>
+      cli('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'life');
     const restartable = ['sh', '-c', 'trap "exit 4" TERM; while :; do sleep 0.1; done'];
     await cli('create', '--name', 'life', 'busybox', ...restartable);
     expect(await state()).toBe('created 0');
@@ -167,7 +168,11 @@ describe.each(await dockerClis())('the docker CLI $version', (which) => {
     const script = 'for i in 1 2 3 4 5; do echo line $i; sleep 0.1; done; echo end >&2';
     await cli('run', '-d', '--name', 'talker', 'busybox', 'sh', '-c', script);
     const followed = await cli.try(['logs', '-f', 'talker']);
-    expect(followed).toEqual({ code: 0, stdout: 'line 1\nline 2\nline 3\nline 4\nline 5\n', stderr: 'end\n' });
+    expect(followed).toEqual({
+      code: 0,
+      stdout: 'line 1\nline 2\nline 3\nline 4\nline 5\n',
+      stderr: 'end\n',
+    });
     expect(await cli('logs', '--tail', '2', 'talker')).toBe('line 5');
     expect(await cli('logs', '--timestamps', '--tail', '1', 'talker')).toMatch(/^(\d{4}-.*Z end)?$/);
     await cli('create', '-i', '--name', 'reader', 'busybox', 'sh', '-c', 'read x; echo got $x; exit 6');
@@ -218,7 +223,14 @@ describe('finding containers', () => {
     const id = await swarm.docker('create', '--name', 'found', '-e', 'constraint:node==core-02', 'busybox');
     const inspect = (reference: string): Promise<string> =>
       swarm.docker('inspect', '-f', '{{.Id}} {{.Node.Name}} {{.Name}}', reference);
-    for (const reference of ['found', '/found', 'core-02/found', id, id.slice(0, 12), `core-02/${id.slice(0, 8)}`])
+    for (const reference of [
+      'found',
+      '/found',
+      'core-02/found',
+      id,
+      id.slice(0, 12),
+      `core-02/${id.slice(0, 8)}`,
+    ])
       expect(await inspect(reference)).toBe(`${id} core-02 /found`);
     for (const reference of ['core-01/found', 'foun', 'nowhere/found', `core-01/${id}`]) {
       const answer = await call(swarm.url, 'GET', `/containers/${encodeURIComponent(reference)}/json`);
@@ -273,7 +285,9 @@ describe('finding containers', () => {
       await call(engineUrl(host), 'DELETE', `/containers/${Id}?force=1`);
       expect((await call(swarm.url, 'POST', `/containers/${Id}/start`)).status).toBe(404);
     }
-    await until('an empty list', 10_000, async () => ((await swarm.docker('ps', '-aq')) === '' ? true : undefined));
+    await until('an empty list', 10_000, async () =>
+      (await swarm.docker('ps', '-aq')) === '' ? true : undefined,
+    );
   });
 
   it('tells two of one name apart by their nodes', async () => {
@@ -293,9 +307,20 @@ describe('finding containers', () => {
   });
 
   it('tells the state an engine has just given a container', async () => {
-    await swarm.docker('run', '-d', '--name', 'flip', '-e', 'constraint:node==core-01', 'busybox', 'sleep', '1000');
+    await swarm.docker(
+      'run',
+      '-d',
+      '--name',
+      'flip',
+      '-e',
+      'constraint:node==core-01',
+      'busybox',
+      'sleep',
+      '1000',
+    );
     const status = async (): Promise<string> =>
-      (await call(swarm.url, 'GET', '/containers/flip/json')).json<{ State: { Status: string } }>().State.Status;
+      (await call(swarm.url, 'GET', '/containers/flip/json')).json<{ State: { Status: string } }>().State
+        .Status;
     for (let round = 0; round < 10; round += 1) {
       await call(engineUrl(hosts.at(0)), 'POST', '/containers/flip/pause');
       await until('paused', 5_000, async () => ((await status()) === 'paused' ? true : undefined));
@@ -306,7 +331,11 @@ describe('finding containers', () => {
 });
 
 describe('ps', () => {
-  const ids = async (base: string, query: string, filters: Partial<Record<string, string[]>>): Promise<unknown> => {
+  const ids = async (
+    base: string,
+    query: string,
+    filters: Partial<Record<string, string[]>>,
+  ): Promise<unknown> => {
     const path = `/containers/json?${query}&filters=${encodeURIComponent(JSON.stringify(filters))}`;
     const answer = await call(base, 'GET', path);
     if (answer.status !== 200) return answer.status;
@@ -319,7 +348,18 @@ describe('ps', () => {
     await host.docker('run', '-d', '--name', 'one', '--label', 'tier=front', '-p', '8080:80', 'nginx');
     await host.docker('run', '-d', '--name', 'two', '--label', 'tier=back', '-v', 'data:/data', 'redis');
     const health = ['--health-cmd', 'true', '--health-interval', '1s'];
-    await host.docker('run', '-d', '--name', 'three', '--network', 'side', ...health, 'busybox', 'sleep', '1000');
+    await host.docker(
+      'run',
+      '-d',
+      '--name',
+      'three',
+      '--network',
+      'side',
+      ...health,
+      'busybox',
+      'sleep',
+      '1000',
+    );
     await host.docker('run', '--name', 'four', '--label', 'tier', 'busybox', 'true');
     await host.tryDocker('run', '--name', 'five', 'busybox', 'sh', '-c', 'exit 3');
     await host.docker('create', '--name', 'six', '--expose', '9000', 'busybox');
@@ -330,7 +370,9 @@ describe('ps', () => {
       await call(engineUrl(host), 'POST', `/containers/create?name=${name}`, { body: { Image: 'busybox' } });
     const nineId = await host.docker('inspect', '-f', '{{.Id}}', 'nine');
     await until('three healthy', 20_000, async () =>
-      (await host.docker('inspect', '-f', '{{.State.Health.Status}}', 'three')) === 'healthy' ? true : undefined,
+      (await host.docker('inspect', '-f', '{{.State.Health.Status}}', 'three')) === 'healthy'
+        ? true
+        : undefined,
     );
     const imageId = await host.docker('inspect', '-f', '{{.Image}}', 'one');
     const cases: Partial<Record<string, string[]>>[] = [
@@ -353,7 +395,9 @@ describe('ps', () => {
       ...['busybox', 'nginx', 'redis:latest', imageId, imageId.slice(7, 19), 'nothing'].map((ancestor) => ({
         ancestor: [ancestor],
       })),
-      ...['80', '8080', '8080/tcp', '8000-9000', 'web', '8080/udp'].map((publish) => ({ publish: [publish] })),
+      ...['80', '8080', '8080/tcp', '8000-9000', 'web', '8080/udp'].map((publish) => ({
+        publish: [publish],
+      })),
       ...['80', '9000', '6000-7000/tcp'].map((expose) => ({ expose: [expose] })),
       ...['data', '/data', 'nothing'].map((volume) => ({ volume: [volume] })),
       ...['side', 'bridge', 'nothing'].map((network) => ({ network: [network] })),
@@ -361,9 +405,11 @@ describe('ps', () => {
       { nonsense: ['x'] },
     ];
     // A wrong value is refused by either; old engines do it with 500 where it is the client's mistake.
-    const plain = (found: unknown): unknown => (typeof found === 'number' && found >= 400 ? 'refused' : found);
+    const plain = (found: unknown): unknown =>
+      typeof found === 'number' && found >= 400 ? 'refused' : found;
     await until('the same containers', 10_000, async () =>
-      JSON.stringify(await ids(swarm.url, 'all=1', {})) === JSON.stringify(await ids(engineUrl(host), 'all=1', {}))
+      JSON.stringify(await ids(swarm.url, 'all=1', {})) ===
+      JSON.stringify(await ids(engineUrl(host), 'all=1', {}))
         ? true
         : undefined,
     );
@@ -378,8 +424,11 @@ describe('ps', () => {
     expect(await ids(swarm.url, 'all=1', { volume: ['core-01/data'] })).toHaveLength(1);
     expect(await ids(swarm.url, 'all=1', { node: ['core-02'] })).toEqual([]);
     const format = ['--format', '{{.ID}} {{.Size}} {{.Mounts}} {{.RunningFor}}'];
-    const sizes = (text: string): string[] => text.split('\n').map((line) => line.split(' ').slice(0, 4).join(' '));
-    expect(sizes(await swarm.docker('ps', '-as', ...format))).toEqual(sizes(await host.docker('ps', '-as', ...format)));
+    const sizes = (text: string): string[] =>
+      text.split('\n').map((line) => line.split(' ').slice(0, 4).join(' '));
+    expect(sizes(await swarm.docker('ps', '-as', ...format))).toEqual(
+      sizes(await host.docker('ps', '-as', ...format)),
+    );
     for (const args of [['-l'], ['-n', '2'], ['-n', '0'], ['-n', '-1'], ['--last', '4']])
       expect(await swarm.docker('ps', '-q', ...args)).toBe(await host.docker('ps', '-q', ...args));
     await host.docker('rm', '-f', 'three');
@@ -455,12 +504,25 @@ describe('clients that leave', () => {
 
   it('end an upload in the middle', async () => {
     const host = hosts.at(0);
-    await swarm.docker('run', '-d', '--name', 'half', '-e', 'constraint:node==core-01', 'busybox', 'sleep', '1000');
+    await swarm.docker(
+      'run',
+      '-d',
+      '--name',
+      'half',
+      '-e',
+      'constraint:node==core-01',
+      'busybox',
+      'sleep',
+      '1000',
+    );
     const path = '/containers/half/archive?path=/tmp';
     for (const framing of ['Content-Length: 20000000', 'Transfer-Encoding: chunked']) {
       using client = new RawConnection(swarm.url);
       const request = head('PUT', path, ['Content-Type: application/x-tar', framing]);
-      client.send(request, framing.startsWith('T') ? `8000\r\n${'x'.repeat(0x8000)}\r\n` : 'x'.repeat(0x8000));
+      client.send(
+        request,
+        framing.startsWith('T') ? `8000\r\n${'x'.repeat(0x8000)}\r\n` : 'x'.repeat(0x8000),
+      );
       const open = await until('the upload at the engine', 10_000, async () => {
         const top = await host.exec('ps', '-eo', 'args');
         return /docker-(un)?tar|docker-applyLayer/.test(top) ? connections(host) : undefined;
@@ -473,6 +535,9 @@ describe('clients that leave', () => {
       body: Buffer.alloc(20 << 20),
       headers: { 'content-type': 'application/x-tar' },
     });
-    expect([refused.status, refused.message]).toEqual([404, expect.stringContaining('/no/such/folder') as string]);
+    expect([refused.status, refused.message]).toEqual([
+      404,
+      expect.stringContaining('/no/such/folder') as string,
+    ]);
   });
 });

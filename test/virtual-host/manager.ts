@@ -57,8 +57,9 @@ export async function startSwarm(hosts: Hosts | undefined, options: SwarmOptions
   try {
     const port = await until('the manager to listen', START_MS, () => {
       const found = /Listening for HTTP" addr="?127\.0\.0\.1:(\d+)/.exec(written)?.[1];
-      return found ?? (child.exitCode === null ? undefined : 'none: it ended');
+      return found ?? (child.exitCode === null ? undefined : 'ended');
     });
+    if (port === 'ended') throw new Error('it ended at once');
     const host = `tcp://127.0.0.1:${port}`;
     const url = `http://127.0.0.1:${port}`;
     const wanted = options.healthy ?? (hosts ? [...hosts].length : 0);

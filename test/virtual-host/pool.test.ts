@@ -96,9 +96,15 @@ describe('faults of engines', () => {
       500,
       { message: 'Container app-2-0 running on unhealthy node node-0002' },
     ]);
-    moody.intercept = () => false;
+    let streams = 0;
+    moody.intercept = (path) => {
+      if (path === '/events') streams += 1;
+      return false;
+    };
     await untilStatus(swarm, moody.address, 'Healthy');
     expect(await names(swarm, false)).toHaveLength(3);
+    // The former event stream may have died without a word.
+    await until('a new event stream', PATIENCE_MS, () => streams > 0 || undefined);
     await Promise.all([good.stop(), moody.stop()]);
   });
 

@@ -77,6 +77,7 @@ function answerOf(status: number, headers: Answer['headers'], chunks: readonly B
 export class RawConnection implements Disposable {
   readonly socket: Socket;
   #seen: Buffer = Buffer.alloc(0);
+  #sent = '';
   ended = false;
   closed = false;
 
@@ -95,18 +96,23 @@ export class RawConnection implements Disposable {
   }
 
   send(...parts: string[]): this {
+    this.#sent ||= parts[0]?.split('\r\n')[0]?.slice(0, 100) ?? '';
     for (const part of parts) this.socket.write(part, 'latin1');
     return this;
   }
 
   /** Waits until what was received matches. */
   async receives(expected: RegExp): Promise<string> {
-    return until(`bytes like ${String(expected)}`, 20_000, () => (expected.test(this.text) ? this.text : undefined));
+    return until(`bytes like ${String(expected)} after ${this.#sent}`, 20_000, () =>
+      expected.test(this.text) ? this.text : undefined,
+    );
   }
 
   /** Waits until the peer has ended its half, or the connection is gone; gives everything received. */
   async over(): Promise<string> {
-    return until('the end of a connection', 30_000, () => (this.ended || this.closed ? this.text : undefined));
+    return until('the end of a connection', 30_000, () =>
+      this.ended || this.closed ? this.text : undefined,
+    );
   }
 
   [Symbol.dispose](): void {

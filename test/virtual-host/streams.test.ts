@@ -72,7 +72,10 @@ describe('a connection that leaves HTTP', () => {
     using client = new RawConnection(swarm.url);
     const chunked = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
     client.send(head('POST', `/exec/${id}/start`, chunked));
-    client.send(`5\r\n${START.slice(0, 5)}\r\n`, `${(START.length - 5).toString(16)}\r\n${START.slice(5)}\r\n0\r\n\r\n`);
+    client.send(
+      `5\r\n${START.slice(0, 5)}\r\n`,
+      `${(START.length - 5).toString(16)}\r\n${START.slice(5)}\r\n0\r\n\r\n`,
+    );
     client.send('behind\n');
     await client.receives(/behind\n/);
   });
@@ -103,7 +106,9 @@ describe('a connection that leaves HTTP', () => {
     const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
     expect(await client.receives(/\r\n\r\n/)).toContain(accept);
     const text = Buffer.from('over the web\n');
-    client.send(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]).toString('latin1'));
+    client.send(
+      Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]).toString('latin1'),
+    );
     await client.receives(/over the web/);
   });
 
@@ -146,7 +151,9 @@ describe('an engine that declines to leave HTTP', () => {
     const ended = await newExec(['true'], false);
     await call(swarm.url, 'POST', `/exec/${ended}/start`, { body: { Detach: true } });
     await until('its end', 10_000, async () =>
-      (await call(swarm.url, 'GET', `/exec/${ended}/json`)).json<{ Running: boolean }>().Running ? undefined : true,
+      (await call(swarm.url, 'GET', `/exec/${ended}/json`)).json<{ Running: boolean }>().Running
+        ? undefined
+        : true,
     );
     const detached = await newExec(['true'], false);
     const cases: [string, string, RegExp][] = [
@@ -208,7 +215,16 @@ describe('events', () => {
     using dead = new RawConnection(swarm.url).send(head('GET', query({ event: ['die'], label: ['told'] })));
     await Promise.all([all, first, dead].map((one) => one.receives(/\r\n\r\n/)));
     for (const node of ['core-01', 'core-02'])
-      await swarm.docker('run', '--name', `t-${node}`, '-l', 'told', '-e', `constraint:node==${node}`, 'busybox');
+      await swarm.docker(
+        'run',
+        '--name',
+        `t-${node}`,
+        '-l',
+        'told',
+        '-e',
+        `constraint:node==${node}`,
+        'busybox',
+      );
     await dead.receives(/t-core-02/);
     await all.receives(/"die"[^\n]*t-core-02/);
     await first.receives(/"die"[^\n]*t-core-01/);
@@ -235,7 +251,10 @@ describe('events', () => {
     const stamp = async (): Promise<string> => (Date.now() / 1000).toFixed(3);
     const since = await stamp();
     for (const node of ['core-02', 'core-01', 'core-02'])
-      await swarm.docker('rm', await swarm.docker('create', '-l', 'past', '-e', `constraint:node==${node}`, 'busybox'));
+      await swarm.docker(
+        'rm',
+        await swarm.docker('create', '-l', 'past', '-e', `constraint:node==${node}`, 'busybox'),
+      );
     const until0 = String(Math.ceil(Date.now() / 1000) + 1);
     using live = new RawConnection(swarm.url);
     live.send(head('GET', query({ label: ['past'], event: ['create'] }, `&since=${since}&until=${until0}`)));
@@ -243,7 +262,11 @@ describe('events', () => {
     expect(events.map((event) => event.node.Name)).toEqual(['core-02', 'core-01', 'core-02']);
     const times = events.map((event) => event.timeNano);
     expect(times).toEqual([...times].sort((a, b) => a - b));
-    const exact = await call(`http://${hosts.at(0).address}`, 'GET', query({ label: ['past'] }, `&since=${since}&until=${until0}`));
+    const exact = await call(
+      `http://${hosts.at(0).address}`,
+      'GET',
+      query({ label: ['past'] }, `&since=${since}&until=${until0}`),
+    );
     const theirs = /"timeNano":(\d+)/.exec(exact.text)?.[1] ?? 'none';
     expect(live.text).toContain(`"timeNano":${theirs}`);
     const none = await call(swarm.url, 'GET', query({ label: ['past'] }, '&since=1&until=2'));
@@ -258,7 +281,9 @@ describe('events', () => {
     await eager.receives(/\r\n\r\n/);
     await swarm.docker('create', '--name', 'turn-0', 'busybox');
     for (let at = 1; at <= 50; at += 1)
-      expect((await call(swarm.url, 'POST', `/containers/turn-${at - 1}/rename?name=turn-${at}`)).status).toBe(204);
+      expect(
+        (await call(swarm.url, 'POST', `/containers/turn-${at - 1}/rename?name=turn-${at}`)).status,
+      ).toBe(204);
     await eager.receives(/"turn-50"/);
     await swarm.docker('rm', 'turn-50');
     lazy.socket.resume();
@@ -282,11 +307,14 @@ describe('an engine that dies in the middle', () => {
       head('POST', `/exec/${Id}/start`, UPGRADE, START),
     ].map((request) => new RawConnection(swarm.url).send(request));
     const upload = new RawConnection(swarm.url).send(
-      head('PUT', '/containers/ticks/archive?path=/tmp', ['Content-Length: 1000000', 'Content-Type: application/x-tar']),
+      head('PUT', '/containers/ticks/archive?path=/tmp', [
+        'Content-Length: 1000000',
+        'Content-Type: application/x-tar',
+      ]),
       'x'.repeat(10_000),
     );
     using events = new RawConnection(swarm.url).send(head('GET', '/events'));
-    await Promise.all([...streams, events].map((stream) => stream.receives(/^HTTP\/1\.1 (101|200) /)));
+    for (const stream of [...streams, events]) await stream.receives(/^HTTP\/1\.1 (101|200) /);
     const followed = swarm.tryDocker(['logs', '-f', 'ticks']);
     const export_ = swarm.tryDocker(['export', '-o', '/dev/null', 'ticks']);
     try {

@@ -9,7 +9,17 @@ let swarm: Swarm;
 beforeAll(async () => {
   hosts = await startHosts({ count: 2 });
   swarm = await startSwarm(hosts);
-  await swarm.docker('run', '-d', '--name', 'box', '-e', 'constraint:node==core-01', 'busybox', 'sleep', '1000');
+  await swarm.docker(
+    'run',
+    '-d',
+    '--name',
+    'box',
+    '-e',
+    'constraint:node==core-01',
+    'busybox',
+    'sleep',
+    '1000',
+  );
 }, 120_000);
 
 afterAll(async () => {
@@ -44,7 +54,10 @@ describe('bodies', () => {
     ['a host configuration that is a number', '{"Image":"busybox","HostConfig":5}'],
     ['less memory than nothing', '{"Image":"busybox","HostConfig":{"Memory":-5}}'],
     ['fewer cores than none', '{"Image":"busybox","HostConfig":{"NanoCpus":-5}}'],
-    ['a port that is none', '{"Image":"busybox","HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"99999"}]}}}'],
+    [
+      'a port that is none',
+      '{"Image":"busybox","HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"99999"}]}}}',
+    ],
     ['deep nesting', `{"Image":"busybox","Env":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
   ])('refuses %s', async (_, body) => {
     const answer = await create(body);
@@ -89,7 +102,13 @@ describe('bodies', () => {
       expect(answer.status).toBe(400);
       expect(answer.message).toContain("must be 'application/json'");
     }
-    expect((await create('{"Image":"busybox","Cmd":["true"]}', { 'content-type': 'application/json; charset=utf-8' })).status).toBe(201);
+    expect(
+      (
+        await create('{"Image":"busybox","Cmd":["true"]}', {
+          'content-type': 'application/json; charset=utf-8',
+        })
+      ).status,
+    ).toBe(201);
   });
 
   it.each([
@@ -108,7 +127,10 @@ describe('bodies', () => {
   it('ends with a client that leaves in the middle', async () => {
     for (const path of ['/containers/create', '/containers/box/exec', '/containers/box/update', '/auth']) {
       using client = new RawConnection(swarm.url);
-      client.send(head('POST', path, ['Content-Type: application/json', 'Content-Length: 1000']), '{"Image":');
+      client.send(
+        head('POST', path, ['Content-Type: application/json', 'Content-Length: 1000']),
+        '{"Image":',
+      );
       client.socket.end();
       await client.over();
     }
@@ -120,13 +142,13 @@ describe('bodies', () => {
 
 describe('expressions', () => {
   it.each([
-    ['constraint:node=core-01', "One of operator ==, != is expected"],
+    ['constraint:node=core-01', 'One of operator ==, != is expected'],
     ['constraint:Node!==x', "Key 'Node!' is invalid"],
     ['constraint:==x', 'is invalid'],
     ['constraint:node==/(/', "Value '/(/' is invalid"],
-    ['constraint:node==a b', 'is invalid'],
+    ['constraint:node==a;b', 'is invalid'],
     ['affinity:container==', 'is invalid'],
-    ['whitelist:what==x', "Key 'what' is invalid"],
+    ['whitelist:x==x', "Key 'x' is invalid"],
     ['reschedule:sometimes', 'invalid reschedule policy: sometimes'],
   ])('refuses %s', async (expression, words) => {
     const answer = await call(swarm.url, 'POST', '/containers/create', {
@@ -157,14 +179,16 @@ describe('paths and queries', () => {
     ['GET', '/v1.41'],
     ['GET', '/v1.41/'],
     ['GET', '/containers'],
-    ['GET', '/containers//json'],
     ['PUT', '/info'],
     ['DELETE', '/containers/json/x/y'],
     ['PATCH', '/containers/box'],
     ['POST', '/containers/box/nonsense'],
   ])('knows no %s %s', async (method, path) => {
     const answer = await call(swarm.url, method, path);
-    expect([answer.status, answer.message]).toEqual([404, expect.stringMatching(/page not found|No such/) as string]);
+    expect([answer.status, answer.message]).toEqual([
+      404,
+      expect.stringMatching(/page not found|No such/) as string,
+    ]);
   });
 
   it.each([
@@ -183,10 +207,9 @@ describe('paths and queries', () => {
   });
 
   it.each([
-    '..',
+    '..%2f..%2finfo%3f',
     '%2e%2e',
     '%2e%2e%2f%2e%2e%2finfo',
-    '..%2f..%2finfo%3f',
     'a%00b',
     'a%0d%0aX:%20y',
     'core-01%2f..',
@@ -202,10 +225,25 @@ describe('paths and queries', () => {
       ['DELETE', ''],
     ] as const) {
       const answer = await call(swarm.url, method, `/containers/${name}${action}`);
-      expect([answer.status, answer.message]).toEqual([404, `No such container: ${decodeURIComponent(name)}`]);
+      expect([answer.status, answer.message]).toEqual([
+        404,
+        `No such container: ${decodeURIComponent(name)}`,
+      ]);
     }
     expect((await call(swarm.url, 'GET', `/exec/${name}/json`)).status).toBe(404);
     await alive();
+  });
+
+  it('sends a path with steps in it to the plain one, as an engine does', async () => {
+    for (const path of ['/containers//json', '/containers/../json', '/./info']) {
+      const direct = await call(`http://${hosts.at(0).address}`, 'GET', path);
+      const ours = await call(swarm.url, 'GET', path);
+      expect([path, ours.status, ours.headers['location']]).toEqual([
+        path,
+        direct.status,
+        direct.headers['location'],
+      ]);
+    }
   });
 
   it('refuses what is not properly encoded', async () => {
@@ -241,7 +279,11 @@ describe('paths and queries', () => {
   it.each(['since=x', 'until=x', 'since=5&until=4', 'filters=x', 'filters={"type":1}', 'since=-'])(
     'refuses events with %s',
     async (query) => {
-      const answer = await call(swarm.url, 'GET', `/events?${query.replaceAll('"', '%22').replaceAll('{', '%7B')}`);
+      const answer = await call(
+        swarm.url,
+        'GET',
+        `/events?${query.replaceAll('"', '%22').replaceAll('{', '%7B')}`,
+      );
       expect(answer.status).toBe(400);
     },
   );
@@ -253,7 +295,10 @@ describe('what is no request', () => {
     ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'.padEnd(300, 'x') + '\r\n\r\n'],
     ['another version', 'GET /_ping HTTP/9.9\r\n\r\n'],
     ['a header without a colon', 'GET /_ping HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n'],
-    ['two lengths', 'POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
+    [
+      'two lengths',
+      'POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+    ],
     ['a length below nothing', 'POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n'],
     ['a hijack with a header without a colon', 'POST /exec/x/start HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n'],
   ])('refuses %s', async (_, bytes) => {
@@ -278,10 +323,18 @@ describe('what is no request', () => {
 
   it('is not held up by those that never finish theirs', async () => {
     const halves = Array.from({ length: 300 }, (_, at) => {
-      const text = ['', 'G', 'POST /exec/x/sta', 'GET /info HTTP/1.1\r\nHost:', 'POST /exec/x/start HTTP/1.1\r\nX:'];
+      const text = [
+        '',
+        'G',
+        'POST /exec/x/sta',
+        'GET /info HTTP/1.1\r\nHost:',
+        'POST /exec/x/start HTTP/1.1\r\nX:',
+      ];
       return new RawConnection(swarm.url).send(text[at % text.length] ?? '');
     });
-    await until('all of them', 10_000, () => (halves.every((one) => !one.socket.connecting) ? true : undefined));
+    await until('all of them', 10_000, () =>
+      halves.every((one) => !one.socket.connecting) ? true : undefined,
+    );
     await alive();
     expect((await call(swarm.url, 'GET', '/containers/box/json')).status).toBe(200);
     for (const half of halves) half[Symbol.dispose]();
