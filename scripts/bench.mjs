@@ -23,6 +23,8 @@ const chosen = asked.length > 0 ? asked : Object.keys(benches);
 endIfMissing(prepare({ hosts: chosen.some((name) => benches[name].engines) }));
 for (const name of chosen) {
   console.log(`\n== ${name}: ${benches[name].what}`);
-  const { status } = spawnSync(runtimePath(), [join(root, 'bench', `${name}.ts`), ...passed], { stdio: 'inherit' });
+  const { status } = spawnSync(runtimePath(), [join(root, 'bench', `${name}.ts`), ...passed], {
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -33,7 +33,9 @@ describe('arguments of a query', () => {
 describe('filters', () => {
   it('reads both forms', () => {
     // As in Docker, the keys count, whatever stands behind them.
-    expect([...queryFilters(filters({ name: { web: true, off: false } }))]).toEqual([['name', ['web', 'off']]]);
+    expect([...queryFilters(filters({ name: { web: true, off: false } }))]).toEqual([
+      ['name', ['web', 'off']],
+    ]);
     expect([...queryFilters(filters({ name: ['web', 'cache'] }))]).toEqual([['name', ['web', 'cache']]]);
     expect(queryFilters(query('filters=null')).size).toBe(0);
     expect(queryFilters(query('')).size).toBe(0);

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { Broadcast } from './broadcast.ts';
@@ -58,6 +58,28 @@ describe('Broadcast', () => {
     const ends = Promise.allSettled(copies);
     await expect(broadcast.run()).rejects.toThrow('the upload ended before it was complete');
     expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+
+  it('does not wait for a source that gives nothing when nobody needs more', async () => {
+    const source = new PassThrough();
+    const broadcast = new Broadcast(source, { stallMs: 1_000 });
+    const branches = [broadcast.branch(), broadcast.branch()];
+    const running = broadcast.run();
+    source.write('half');
+    for (const branch of branches) branch.close();
+    await running;
+    expect(source.destroyed).toBe(false);
+  });
+
+  it('bears an error of a source that nobody needs any more', async () => {
+    const source = new PassThrough();
+    const broadcast = new Broadcast(source, { stallMs: 1_000 });
+    const branch = broadcast.branch();
+    const running = broadcast.run();
+    source.destroy(new Error('aborted'));
+    branch.close();
+    await running;
+    await new Promise((resolve) => source.once('close', resolve));
   });
 
   it('stops reading when nobody needs more', async () => {

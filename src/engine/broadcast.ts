@@ -16,6 +16,7 @@ export class Broadcast {
   readonly #source: Readable;
   readonly #stallMs: number;
   readonly #open = new Set<PassThrough>();
+  #onDeserted: (() => void) | undefined;
 
   constructor(source: Readable, options: { stallMs: number }) {
     this.#source = source;
@@ -27,12 +28,12 @@ export class Broadcast {
     const stream = new PassThrough();
     // Whoever reads it hears of its errors; without a reader nobody needs to.
     stream.on('error', () => undefined);
-    stream.once('close', () => this.#open.delete(stream));
+    stream.once('close', () => this.#drop(stream));
     this.#open.add(stream);
     return {
       stream,
       close: () => {
-        this.#open.delete(stream);
+        this.#drop(stream);
         stream.destroy();
       },
     };
@@ -42,20 +43,50 @@ export class Broadcast {
    * Resolves when the source has ended, or nobody reads any more; what is left of the source is then unread. Where the
    * source breaks, every copy breaks, and this rejects with `invalid`.
    */
-  async run(): Promise<void> {
-    try {
-      for await (const chunk of this.#source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  run(): Promise<void> {
+    const source = this.#source;
+    if (this.#open.size === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#onDeserted = undefined;
+        source.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+        source.pause();
+      };
+      const onData = (chunk: Buffer): void => {
         const waits: Promise<void>[] = [];
         for (const stream of this.#open) if (!stream.write(chunk)) waits.push(this.#drained(stream));
-        if (waits.length > 0) await Promise.all(waits);
-        if (this.#open.size === 0) return;
-      }
-      for (const stream of this.#open) stream.end();
-    } catch (cause) {
-      const broken = new SwarmError('invalid', 'the upload ended before it was complete', { cause });
-      for (const stream of this.#open) stream.destroy(broken);
-      throw broken;
-    }
+        if (waits.length === 0) return;
+        source.pause();
+        void Promise.all(waits).then(() => {
+          if (this.#onDeserted) source.resume();
+        });
+      };
+      const onEnd = (): void => {
+        leave();
+        for (const stream of this.#open) stream.end();
+        resolve();
+      };
+      const onBroken = (cause?: Error): void => {
+        leave();
+        const broken = new SwarmError('invalid', 'the upload ended before it was complete', { cause });
+        for (const stream of this.#open) stream.destroy(broken);
+        reject(broken);
+      };
+      this.#onDeserted = () => {
+        leave();
+        resolve();
+      };
+      // An error may be on its way while nobody needs the source any more.
+      source.on('error', () => undefined);
+      if (source.readableEnded) onEnd();
+      else if (source.destroyed) onBroken();
+      else source.on('data', onData).once('end', onEnd).once('error', onBroken).once('close', onBroken);
+    });
+  }
+
+  #drop(stream: PassThrough): void {
+    this.#open.delete(stream);
+    if (this.#open.size === 0) this.#onDeserted?.();
   }
 
   #drained(stream: PassThrough): Promise<void> {

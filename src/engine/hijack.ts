@@ -55,7 +55,10 @@ export async function relayHijacked(
     let aheadBytes = 0;
     const sendBody = (chunk: Buffer): void => {
       const own = body.take(chunk);
-      if (own > 0 && hasBody) upstream.write(chunk.subarray(0, own));
+      if (own > 0 && hasBody && !upstream.write(chunk.subarray(0, own))) {
+        client.pause();
+        upstream.once('drain', () => client.resume());
+      }
       if (own === chunk.length) return;
       ahead.push(chunk.subarray(own));
       aheadBytes += chunk.length - own;

@@ -68,8 +68,8 @@ export function relayedBody(request: IncomingMessage): Readable | null {
   return body;
 }
 
-/** What an HTTP head can't hold, such as letters of other alphabets, becomes a question mark instead of an error. */
-function fitForHead(text: string): string {
+/** What the words behind a status can't hold, such as letters of other alphabets, becomes a question mark. */
+function fitReason(text: string): string {
   return text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?');
 }
 
@@ -142,9 +142,9 @@ export function relay(
           for (const name in headers) {
             const value = headers[name];
             if (value !== undefined && !NOT_RELAYED.has(name) && !response.hasHeader(name))
-              answer[name] = Array.isArray(value) ? value.map(fitForHead) : fitForHead(value);
+              answer[name] = value;
           }
-          response.writeHead(code, fitForHead(statusMessage ?? ''), answer);
+          response.writeHead(code, fitReason(statusMessage ?? ''), answer);
           // A stream's head must reach the client before its first byte does: `wait` answers long after.
           if (headers['content-length'] === undefined) response.flushHeaders();
         },

@@ -97,7 +97,20 @@ describe('regular expressions', () => {
 
   it('agree with the engine of the language', () => {
     const atom = fc.constantFrom('a', 'b', '.', '[ab]', '[^a]', '(a|b)', '(ab)', '\\w', '^', '$', '(a|)');
-    const repeat = fc.constantFrom('', '', '*', '+', '?', '*?', '{0}', '{2}', '{1,}', '{0,2}', '{1,2}?', '{,2}');
+    const repeat = fc.constantFrom(
+      '',
+      '',
+      '*',
+      '+',
+      '?',
+      '*?',
+      '{0}',
+      '{2}',
+      '{1,}',
+      '{0,2}',
+      '{1,2}?',
+      '{,2}',
+    );
     const piece = fc.tuple(atom, repeat).map(([one, how]) => (/[\^$]$/.test(one) ? one : one + how));
     const pattern = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(''));
     const subject = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 10 });

@@ -84,13 +84,14 @@ async function history(
   since: bigint,
   until: bigint | undefined,
 ): Promise<Told[]> {
-  const now = BigInt(Date.now()) * 1_000_000n;
-  const last = until !== undefined && until < now ? until : now;
-  const search = `?since=${seconds(since)}&until=${seconds(last)}`;
   const signal = AbortSignal.timeout(HISTORY_TIMEOUT_MS);
   const lists = await Promise.all(
     pool.healthy().map(async (node) => {
       const told: Told[] = [];
+      // Its past ends now by its own clock: an earlier end would lose events, a later one would be waited for.
+      const now = BigInt(Math.round(Date.now() + node.clockSkewMs)) * 1_000_000n;
+      const last = until !== undefined && until < now ? until : now;
+      const search = `?since=${seconds(since)}&until=${seconds(last)}`;
       try {
         await followEvents(node.client, node.path(`/events${search}`), {
           signal,

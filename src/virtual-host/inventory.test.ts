@@ -35,7 +35,14 @@ class SlowEngine {
 }
 
 function inventoryOf(engine: SlowEngine): { inventory: Inventory; sched: SchedulerNode } {
-  const facts = { id: 'E', name: 'core-01', address: '', labels: {}, totalNanoCpus: 4e9, totalMemoryBytes: 1024 };
+  const facts = {
+    id: 'E',
+    name: 'core-01',
+    address: '',
+    labels: {},
+    totalNanoCpus: 4e9,
+    totalMemoryBytes: 1024,
+  };
   const sched = new SchedulerNode(facts);
   const node = { client: engine, path: (path: string) => path, sched, cores: 4, healthy: true };
   const log = createLog('fatal', { write: () => undefined });

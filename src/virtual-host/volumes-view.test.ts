@@ -33,6 +33,17 @@ describe('a list of volumes', () => {
     expect(list({ label: ['app=x'] })).toEqual(['only', 'core-02/data']);
   });
 
+  it('has those of one name once for Compose, which asks by project', () => {
+    const label = { 'com.docker.compose.project': 'shop' };
+    const lists = ['core-01', 'core-02'].map((name) => ({
+      node: { name, id: name },
+      volumes: [{ Name: 'shop_data', Driver: 'local', Labels: label }],
+    }));
+    const filters = new Map([['label', ['com.docker.compose.project=shop']]]);
+    const chosen = collectVolumes(lists);
+    expect(volumeEntries(chosen, chosen, filters).map(({ Name }) => Name)).toEqual(['shop_data']);
+  });
+
   it('takes the other filters', () => {
     expect(list({ driver: ['netshare'] })).toEqual(['nfs']);
     expect(list({ node: ['core-02'] })).toEqual(['nfs', 'core-02/data']);

@@ -84,7 +84,13 @@ export function filterVolumes<N extends NamedNode & { readonly id: string }>(
   return volumes.filter((volume) => tests.every((test) => test(volume)));
 }
 
-/** The entries of `GET /volumes` for what was chosen out of `all`: local ones with their node, as `shownName` says. */
+const COMPOSE_PROJECT = /^com\.docker\.compose\.project(?:=|$)/;
+
+/**
+ * The entries of `GET /volumes` for what was chosen out of `all`: local ones with their node, as `shownName` says.
+ * Compose, told a project by its name alone, knows one volume for each key of the file and removes what the list
+ * calls it: there those of one name are one, by the plain name that means all of them.
+ */
 export function volumeEntries(
   chosen: readonly ClusterVolume[],
   all: readonly ClusterVolume[],
@@ -92,6 +98,10 @@ export function volumeEntries(
 ): Json[] {
   const count = new Map<string, number>();
   for (const { name } of all) count.set(name, (count.get(name) ?? 0) + 1);
+  if (filters.get('label')?.some((label) => COMPOSE_PROJECT.test(label))) {
+    const byName = new Map(chosen.map(({ name, entry }) => [name, entry]));
+    return [...byName.values()];
+  }
   return chosen.map(({ name, nodes, shared, entry }) => {
     if (shared) return entry;
     return { ...entry, Name: shownName({ name, node: nodes[0].name }, count.get(name) === 1, filters) };

@@ -1,4 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run, tryRun, type CommandOptions, type CommandResult, type DockerCli } from '../hosts/index.ts';
+
+/** An empty folder for DOCKER_CONFIG: no configuration of the machine's user counts, and nothing is left of ours. */
+export const noDockerConfig = mkdtempSync(join(tmpdir(), 'skep-docker-config-'));
+process.once('exit', () => rmSync(noDockerConfig, { recursive: true, force: true }));
 
 /** A docker CLI at a fixed host; no configuration of the machine's user counts. */
 export interface Cli {
@@ -10,7 +17,7 @@ export interface Cli {
 }
 
 export function cliAt(host: string, { path, version }: DockerCli): Cli {
-  const env = { DOCKER_CONFIG: '/dev/null/none', DOCKER_HOST: host };
+  const env = { DOCKER_CONFIG: noDockerConfig, DOCKER_HOST: host };
   const call = (...args: string[]): Promise<string> => run(path, args, { env });
   return Object.assign(call, {
     version,

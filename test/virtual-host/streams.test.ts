@@ -13,6 +13,7 @@ beforeAll(async () => {
   const on = (node: string): string[] => ['-e', `constraint:node==${node}`];
   await swarm.docker('run', '-d', '--name', 'box', ...on('core-01'), 'busybox', 'sleep', '1000');
   await swarm.docker('run', '-di', '--name', 'echo', ...on('core-01'), 'busybox', 'cat');
+  await swarm.docker('run', '-d', '--name', 'idle', ...on('core-02'), 'nginx');
   // It ends when told to: an engine that starts again after its death first stops what it left running.
   const ticks = ['sh', '-c', 'trap exit TERM; while :; do echo tick; sleep 0.1; done'];
   await swarm.docker('run', '-d', '--name', 'ticks', ...on('core-02'), 'busybox', ...ticks);
@@ -306,8 +307,9 @@ describe('an engine that dies in the middle', () => {
       head('POST', '/containers/ticks/wait'),
       head('POST', `/exec/${Id}/start`, UPGRADE, START),
     ].map((request) => new RawConnection(swarm.url).send(request));
+    // Into another one: an engine locks a container while it unpacks.
     const upload = new RawConnection(swarm.url).send(
-      head('PUT', '/containers/ticks/archive?path=/tmp', [
+      head('PUT', '/containers/idle/archive?path=/tmp', [
         'Content-Length: 1000000',
         'Content-Type: application/x-tar',
       ]),
@@ -315,6 +317,7 @@ describe('an engine that dies in the middle', () => {
     );
     using events = new RawConnection(swarm.url).send(head('GET', '/events'));
     for (const stream of [...streams, events]) await stream.receives(/^HTTP\/1\.1 (101|200) /);
+    await streams[0]?.receives(/tick/);
     const followed = swarm.tryDocker(['logs', '-f', 'ticks']);
     const export_ = swarm.tryDocker(['export', '-o', '/dev/null', 'ticks']);
     try {
