@@ -33,7 +33,7 @@ const HEAD_TIMEOUT_MS = 60_000;
 /** Docker keeps idle connections; closing them early races with the next request of a client. */
 const IDLE_TIMEOUT_MS = 10 * 60_000;
 const LAST_WORD_MS = 2_000;
-/** Probes find a client that vanished without a word, as one does that half-closed an attach to a silent container. */
+/** Probes find a client that vanished without a word; a reader of events would be kept for ever. */
 const LISTENING = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 const HEADER_MAX_BYTES = 128 * 1024;
 const TLS_HANDSHAKE = 0x16;

@@ -32,7 +32,7 @@ export class Container {
   /** Milliseconds since 1970, by its engine's clock. */
   readonly created: number;
   readonly labels: Readonly<Record<string, string>>;
-  #json: { head: string; text: string; untilMs: number; down: boolean } | undefined;
+  #json: { host: string; head: string; text: string; untilMs: number; down: boolean } | undefined;
 
   constructor(node: EngineNode, summary: Json, details: ContainerDetails) {
     this.node = node;
@@ -78,12 +78,15 @@ export class Container {
   /** The entry of `GET /containers/json` at `nowMs`, ready to send; kept until its status text must change. */
   listEntry(nowMs: number): { text: string; untilMs: number } {
     const down = !this.node.healthy;
-    if (this.#json && nowMs < this.#json.untilMs && this.#json.down === down) return this.#json;
-    const head = this.#json?.head ?? this.#listHead();
+    const host = this.node.name;
+    // A host can get another name; then the names of all its containers change.
+    const kept = this.#json?.host === host ? this.#json : undefined;
+    if (kept && nowMs < kept.untilMs && kept.down === down) return kept;
+    const head = kept?.head ?? this.#listHead();
     const status = down ? undefined : this.#status(nowMs);
     const said = down ? 'Host Down' : (status?.text ?? asString(this.summary['Status']));
     const text = `${head}"Status":${JSON.stringify(said)}}`;
-    this.#json = { head, text, untilMs: status?.untilMs ?? Infinity, down };
+    this.#json = { host, head, text, untilMs: status?.untilMs ?? Infinity, down };
     return this.#json;
   }
 

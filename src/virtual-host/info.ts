@@ -54,15 +54,17 @@ const AGREED = [
   'LiveRestoreEnabled',
 ];
 
-/** `GET /info`, put together anew only when a node or a container has changed. */
+/** `GET /info`, put together anew, but for the time, only when something of it has changed. */
 export function createInfo(): Handler {
-  let kept: { key: string; body: string } | undefined;
+  let kept: { key: string; head: string } | undefined;
   return async (call, context) => {
     const { pool } = context;
     await pool.settle();
     const key = `${pool.version}/${pool.index.version}/${sumsOf(pool.nodes())}/${call.minor < 22}`;
-    if (kept?.key !== key) kept = { key, body: JSON.stringify(describe(context, call.minor < 22)) };
-    call.body(200, 'application/json', kept.body);
+    if (kept?.key !== key) {
+      kept = { key, head: JSON.stringify(describe(context, call.minor < 22)).slice(0, -1) };
+    }
+    call.body(200, 'application/json', `${kept.head},"SystemTime":"${new Date().toISOString()}"}`);
   };
 }
 
@@ -114,7 +116,6 @@ function describe(context: Context, old: boolean): Json {
     NFd: 0,
     NGoroutines: 0,
     NEventsListener: 0,
-    SystemTime: new Date().toISOString(),
     KernelVersion: release(),
     OperatingSystem: 'linux',
     OSType: 'linux',

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, tryRun, type CommandOptions, type CommandResult, type DockerCli } from '../hosts/index.ts';
 
-/** An empty folder for DOCKER_CONFIG: no configuration of the machine's user counts, and nothing is left of ours. */
-export const noDockerConfig = mkdtempSync(join(tmpdir(), 'skep-docker-config-'));
-process.once('exit', () => rmSync(noDockerConfig, { recursive: true, force: true }));
+/** A folder for DOCKER_CONFIG that stays empty: no configuration of the machine's user counts. */
+export const noDockerConfig = join(tmpdir(), 'skep-docker-config');
+mkdirSync(noDockerConfig, { recursive: true });
 
 /** A docker CLI at a fixed host; no configuration of the machine's user counts. */
 export interface Cli {
