@@ -2,6 +2,14 @@ import { quietly } from '../base/log.ts';
 import { runSwarm } from './run.ts';
 import { stopSignal } from './stop-signal.ts';
 
+// What nobody caught is a mistake of ours. It is said in words before the process ends, and whoever looks after it
+// starts it again: a manager keeps nothing that its engines do not know.
+process.on('uncaughtException', (error) => {
+  const said = JSON.stringify(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  process.stdout.write(`time="${new Date().toISOString()}" level=fatal msg="Unexpected error" err=${said}\n`);
+  process.exit(1);
+});
+
 const code = await runSwarm(process.argv.slice(2), {
   env: process.env,
   out: quietly(process.stdout),

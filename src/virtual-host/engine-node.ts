@@ -47,6 +47,7 @@ const REJOIN_FIRST_MS = 1_000;
 const REJOIN_MAX_MS = 30_000;
 const EVENTS_FIRST_MS = 1_000;
 const EVENTS_MAX_MS = 10_000;
+const SAME_FAILURE_MS = 400;
 const SKEW_WARNING_MS = 2_000;
 
 /**
@@ -65,6 +66,8 @@ export class EngineNode {
   #info: EngineInfo | undefined;
   #state: NodeState = 'Pending';
   #wake: AbortController | undefined;
+  #back: AbortController | undefined;
+  #failedAt = 0;
   #following = false;
   #stream: AbortController | undefined;
   /** An event stream that was open while the engine failed: it may be dead without a word, as after a loss of power. */
@@ -263,7 +266,10 @@ export class EngineNode {
         if (error instanceof IdentityChanged) throw error;
         if (!stream.signal.aborted) this.#failed(error, signal);
       }
-      await pause(backoffMs(attempt, EVENTS_FIRST_MS, EVENTS_MAX_MS, Math.random), signal);
+      const back = new AbortController();
+      this.#back = back;
+      const waitMs = backoffMs(attempt, EVENTS_FIRST_MS, EVENTS_MAX_MS, Math.random);
+      await pause(waitMs, AbortSignal.any([signal, back.signal]));
     }
   }
 
@@ -282,6 +288,8 @@ export class EngineNode {
       try {
         await this.#recheck(signal);
         await this.inventory.load(signal);
+        // An engine that is back is heard at once, not when the pause between two tries is over.
+        if (this.failures > 0) this.#back?.abort();
         this.#succeeded(signal);
         this.#doubted?.abort();
         this.#doubted = undefined;
@@ -311,7 +319,10 @@ export class EngineNode {
 
   #failed(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
-    this.failures += 1;
+    const now = performance.now();
+    // Both loops see the same failure; it counts once.
+    if (this.failures === 0 || now - this.#failedAt > SAME_FAILURE_MS) this.failures += 1;
+    this.#failedAt = now;
     this.trouble = messageOf(error);
     this.#log.debug({ err: this.trouble, failures: this.failures }, 'Engine failed');
     if (this.failures >= this.#host.settings.failureRetry) this.#setState('Unhealthy');

@@ -3,6 +3,7 @@ import {
   createScheduler,
   type ContainerFacts,
   type FilterName,
+  type Placement,
   type PlacementRequest,
   type PreparedFilter,
   type Scheduler,
@@ -65,8 +66,13 @@ export class Placer {
     const byPlace = new Map<SchedulerNode, EngineNode>();
     for (const node of this.#pool.nodes()) if (node.info) byPlace.set(node.sched, node);
     const restore = this.#freeReplaced(facts.labels);
-    const placement = this.#scheduler.place(byPlace.keys(), request, extraFilters);
-    restore();
+    const placement = ((): Placement => {
+      try {
+        return this.#scheduler.place(byPlace.keys(), request, extraFilters);
+      } finally {
+        restore();
+      }
+    })();
     if (!placement.ok) throw new SwarmError('internal', placement.message);
     const node = byPlace.get(placement.node);
     if (!node) throw new SwarmError('internal', 'the scheduler chose a node that is not in the pool');
@@ -76,17 +82,18 @@ export class Placer {
     return { node, release: () => node.sched.delete(id) };
   }
 
-  /** Lets what the containers hold that one with these labels replaces count for nothing, until it is restored. */
+  /**
+   * Lets what the container holds that one with these labels replaces count for nothing, until it is restored. Where
+   * several could be meant, this is no replacement, and nothing is freed.
+   */
   #freeReplaced(labels: Readonly<Record<string, string>>): () => void {
     const isReplaced = replacedBy(labels);
     if (!isReplaced) return () => undefined;
-    const replaced = this.#pool.index.newestFirst().filter((container) => isReplaced(container.labels));
-    for (const { node, id } of replaced) {
-      const facts = node.sched.get(id);
-      if (facts) node.sched.put({ ...facts, ports: [], nanoCpus: 0, memoryBytes: 0 });
-    }
-    return () => {
-      for (const container of replaced) container.node.sched.put(container.facts());
-    };
+    const [replaced, another] = this.#pool.index.newestFirst().filter((each) => isReplaced(each.labels));
+    const place = replaced?.node.sched;
+    const facts = replaced && place?.get(replaced.id);
+    if (!place || !facts || another) return () => undefined;
+    place.put({ ...facts, ports: [], nanoCpus: 0, memoryBytes: 0 });
+    return () => place.put(facts);
   }
 }
