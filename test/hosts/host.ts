@@ -6,7 +6,16 @@ import type { EngineBinaries } from './engines.ts';
 import { imageArchive } from './images.ts';
 import { ended, hostEnvironment, spawnNamespace, type Switch } from './network.ts';
 import { runName, thawDying, type RunFolder } from './run-folder.ts';
-import { isAlive, procFile, processIds, run, tryRun, until, type CommandResult } from './shell.ts';
+import {
+  isAlive,
+  noDockerConfig,
+  procFile,
+  processIds,
+  run,
+  tryRun,
+  until,
+  type CommandResult,
+} from './shell.ts';
 import type { TlsFiles } from './tls.ts';
 
 export interface HostPlan {
@@ -239,13 +248,13 @@ export class Host {
   /** `docker …` at this engine's socket with Debian's CLI: its output, or an error with what it said. */
   async docker(...args: string[]): Promise<string> {
     return run('/usr/bin/docker', ['-H', `unix://${this.socket}`, ...args], {
-      env: { DOCKER_CONFIG: '/nowhere' },
+      env: { DOCKER_CONFIG: noDockerConfig },
     });
   }
 
   /** The same with the exit code as a value. */
   async tryDocker(...args: string[]): Promise<CommandResult> {
-    const env = { DOCKER_CONFIG: '/nowhere' };
+    const env = { DOCKER_CONFIG: noDockerConfig };
     return tryRun('/usr/bin/docker', ['-H', `unix://${this.socket}`, ...args], { env });
   }
 

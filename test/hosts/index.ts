@@ -10,4 +10,4 @@ export {
 } from './engines.ts';
 export { imageArchive } from './images.ts';
 export { leftovers } from './leftovers.ts';
-export { run, tryRun, until, type CommandOptions, type CommandResult } from './shell.ts';
+export { noDockerConfig, run, tryRun, until, type CommandOptions, type CommandResult } from './shell.ts';

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface CommandResult {
@@ -116,3 +118,7 @@ export function isAlive(pid: number): boolean {
   const state = statFields(pid)?.[0];
   return state !== undefined && state !== 'Z' && state !== 'X';
 }
+
+/** A folder for DOCKER_CONFIG that stays empty but for what clients note there: no user's configuration counts. */
+export const noDockerConfig = join(tmpdir(), 'skep-docker-config');
+mkdirSync(noDockerConfig, { recursive: true });

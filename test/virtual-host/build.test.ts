@@ -12,6 +12,7 @@ import {
   until,
   type CommandResult,
   type Hosts,
+  noDockerConfig,
 } from '../hosts/index.ts';
 import { startSwarm, type Swarm } from './manager.ts';
 
@@ -196,7 +197,7 @@ describe('BuildKit', () => {
     if (!old) throw new Error('Docker CLI 20.10 is missing');
     const oldBuild = (...args: string[]): Promise<CommandResult> =>
       tryRun(old.path, ['-H', swarm.host, 'build', ...args, folder], {
-        env: { DOCKER_BUILDKIT: '1', DOCKER_CONFIG: '/nowhere' },
+        env: { DOCKER_BUILDKIT: '1', DOCKER_CONFIG: noDockerConfig },
       });
     expect((await oldBuild('-t', 'old:1')).code).toBe(0);
     expect(await nodesWith('old:1')).toEqual(['core-02']);

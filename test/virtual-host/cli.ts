@@ -1,11 +1,11 @@
-import { mkdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { run, tryRun, type CommandOptions, type CommandResult, type DockerCli } from '../hosts/index.ts';
-
-/** A folder for DOCKER_CONFIG that stays empty: no configuration of the machine's user counts. */
-export const noDockerConfig = join(tmpdir(), 'skep-docker-config');
-mkdirSync(noDockerConfig, { recursive: true });
+import {
+  noDockerConfig,
+  run,
+  tryRun,
+  type CommandOptions,
+  type CommandResult,
+  type DockerCli,
+} from '../hosts/index.ts';
 
 /** A docker CLI at a fixed host; no configuration of the machine's user counts. */
 export interface Cli {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureComposeV2, run, startHosts, until, type Hosts } from '../hosts/index.ts';
+import { ensureComposeV2, run, startHosts, until, type Hosts, noDockerConfig } from '../hosts/index.ts';
 import { startSwarm, type Swarm } from './manager.ts';
 
 let hosts: Hosts;
@@ -33,7 +33,7 @@ function project(client: string, name: string): Project {
   const folder = join(root, `${client}-${name}`);
   mkdirSync(folder, { recursive: true });
   // Builds that go where the scheduler says, as those of Compose 1 do.
-  const env = { DOCKER_HOST: swarm.host, DOCKER_BUILDKIT: '0', DOCKER_CONFIG: '/nowhere' };
+  const env = { DOCKER_HOST: swarm.host, DOCKER_BUILDKIT: '0', DOCKER_CONFIG: noDockerConfig };
   writeFileSync(join(folder, 'Dockerfile'), 'FROM busybox\nRUN echo built > /built\n');
   return {
     file: (text) => writeFileSync(join(folder, 'docker-compose.yml'), text),

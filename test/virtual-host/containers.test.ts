@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { dockerClis, run, startHosts, until, type Host, type Hosts } from '../hosts/index.ts';
-import { cliAt, noDockerConfig } from './cli.ts';
+import { dockerClis, run, startHosts, until, type Host, type Hosts, noDockerConfig } from '../hosts/index.ts';
+import { cliAt } from './cli.ts';
 import { startSwarm, type Swarm } from './manager.ts';
 import { call, RawConnection, head } from './raw.ts';
 
