@@ -1,6 +1,7 @@
 export { readJson, type JsonObject } from './body.ts';
 export { ApiCall, type Hijack } from './call.ts';
 export {
+  FilterTests,
   filterFlag,
   filtersText,
   matchesLabels,

@@ -53,6 +53,31 @@ function filterValues(key: string, value: unknown): string[] {
   throw new SwarmError('invalid', `invalid filter '${key}'`);
 }
 
+/** The tests that filters ask for; what passes them all is chosen. */
+export class FilterTests<T> {
+  readonly #filters: Filters;
+  readonly #tests: ((item: T) => boolean)[] = [];
+
+  constructor(filters: Filters) {
+    this.#filters = filters;
+  }
+
+  /** Adds the test that `make` gives for the values of `key`, where that is asked for. */
+  on(key: string, make: (values: readonly string[]) => (item: T) => boolean): void {
+    const values = this.#filters.get(key);
+    if (values && values.length > 0) this.#tests.push(make(values));
+  }
+
+  add(test: (item: T) => boolean): void {
+    this.#tests.push(test);
+  }
+
+  /** What passes every test, in its order. The same array where there is no test. */
+  choose(items: readonly T[]): readonly T[] {
+    return this.#tests.length === 0 ? items : items.filter((item) => this.#tests.every((test) => test(item)));
+  }
+}
+
 /** The form engines read. */
 export function filtersText(filters: Filters): string {
   const plain: Record<string, string[]> = {};

@@ -1,6 +1,7 @@
 import { SwarmError } from '../base/errors.ts';
 import { asArray, asObject, asString } from '../base/json.ts';
 import {
+  FilterTests,
   filtersText,
   matchesLabels,
   queryFilters,
@@ -93,60 +94,55 @@ async function select(call: ApiCall, context: Context): Promise<readonly Contain
   await refresh(nodesToRefresh(context, filters));
   const tests = ownTests(filters, all);
   const matching = await askEngines(context, filters);
-  if (matching) tests.push((container) => matching.has(container.id));
+  if (matching) tests.add((container) => matching.has(container.id));
   for (const reference of [before, ...(filters.get('before') ?? [])]) {
     if (!reference) continue;
     const bound = await locateContainer(context.pool, reference);
-    tests.push((container) => container !== bound && container.created <= bound.created);
+    tests.add((container) => container !== bound && container.created <= bound.created);
   }
   for (const reference of [since, ...(filters.get('since') ?? [])]) {
     if (!reference) continue;
     const bound = await locateContainer(context.pool, reference);
-    tests.push((container) => container !== bound && container.created >= bound.created);
+    tests.add((container) => container !== bound && container.created >= bound.created);
   }
   const every = context.pool.index.newestFirst();
-  const chosen =
-    tests.length === 0 ? every : every.filter((container) => tests.every((test) => test(container)));
+  const chosen = tests.choose(every);
   return limit > 0 ? chosen.slice(0, limit) : chosen;
 }
 
 type Test = (container: Container) => boolean;
 
-function ownTests(filters: Filters, all: boolean): Test[] {
-  const tests: Test[] = [];
+function ownTests(filters: Filters, all: boolean): FilterTests<Container> {
+  const tests = new FilterTests<Container>(filters);
   const status = filters.get('status');
   for (const word of status ?? []) {
     if (!STATES.includes(word)) throw new SwarmError('invalid', `invalid filter 'status=${word}'`);
   }
   if (!all && !status) {
-    tests.push(
+    tests.add(
       ({ state, node }) =>
         node.healthy && (state === 'running' || state === 'paused' || state === 'restarting'),
     );
   }
-  if (!all) tests.push((container) => !HIDDEN_IMAGE.test(container.image));
-  const on = (key: string, make: (values: readonly string[]) => Test): void => {
-    const values = filters.get(key);
-    if (values && values.length > 0) tests.push(make(values));
-  };
-  on('status', (values) => (container) => values.includes(container.state));
-  on('id', (values) => (container) => values.some((value) => container.id.startsWith(value)));
-  on('name', (values) => nameTest(values));
-  on('label', (values) => (container) => matchesLabels(container.labels, values));
-  on(
+  if (!all) tests.add((container) => !HIDDEN_IMAGE.test(container.image));
+  tests.on('status', (values) => (container) => values.includes(container.state));
+  tests.on('id', (values) => (container) => values.some((value) => container.id.startsWith(value)));
+  tests.on('name', (values) => nameTest(values));
+  tests.on('label', (values) => (container) => matchesLabels(container.labels, values));
+  tests.on(
     'node',
     (values) =>
       ({ node }) =>
         values.some((value) => value === node.name || value === node.id),
   );
-  on('health', (values) => {
+  tests.on('health', (values) => {
     for (const word of values) {
       if (!HEALTHS.includes(word)) throw new SwarmError('invalid', `invalid filter 'health=${word}'`);
     }
     return ({ details }) => values.includes(details.run.health || 'none');
   });
-  on('network', (values) => networkTest(values));
-  on('exited', (values) => {
+  tests.on('network', (values) => networkTest(values));
+  tests.on('exited', (values) => {
     const codes = values.map((value) => {
       if (!/^-?\d+$/.test(value)) throw new SwarmError('invalid', `invalid filter 'exited=${value}'`);
       return Number(value);

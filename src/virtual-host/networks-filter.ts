@@ -1,6 +1,6 @@
 import { SwarmError } from '../base/errors.ts';
 import type { Json } from '../base/json.ts';
-import { filterFlag, matchesLabels, type Filters } from '../docker-api/index.ts';
+import { FilterTests, filterFlag, matchesLabels, type Filters } from '../docker-api/index.ts';
 import { idsOf, isLocal, isPredefined, type ClusterNetwork, type NamedNode } from './networks-view.ts';
 import { shownName } from './shown-name.ts';
 import { anySearch } from './text-search.ts';
@@ -12,57 +12,50 @@ export function filterNetworks<N extends NamedNode & { readonly id: string }>(
   networks: readonly ClusterNetwork<N>[],
   filters: Filters,
   inUse: (network: ClusterNetwork<N>) => boolean,
-): ClusterNetwork<N>[] {
-  const tests: ((network: ClusterNetwork<N>) => boolean)[] = [];
-  const on = (
-    key: string,
-    make: (values: readonly string[]) => (network: ClusterNetwork<N>) => boolean,
-  ): void => {
-    const values = filters.get(key);
-    if (values && values.length > 0) tests.push(make(values));
-  };
-  on(
+): readonly ClusterNetwork<N>[] {
+  const tests = new FilterTests<ClusterNetwork<N>>(filters);
+  tests.on(
     'driver',
     (values) =>
       ({ driver }) =>
         values.includes(driver),
   );
-  on(
+  tests.on(
     'scope',
     (values) =>
       ({ scope }) =>
         values.includes(scope),
   );
-  on('id', (values) => {
+  tests.on('id', (values) => {
     const matches = anySearch(values);
     return (network) => matches(idsOf(network));
   });
-  on('name', (values) => {
+  tests.on('name', (values) => {
     const matches = anySearch(values);
     return ({ name, home, scope }) => matches(isLocal({ scope }) ? [name, `${home.name}/${name}`] : [name]);
   });
-  on(
+  tests.on(
     'label',
     (values) =>
       ({ labels }) =>
         matchesLabels(labels, values),
   );
-  on(
+  tests.on(
     'node',
     (values) =>
       ({ nodes }) =>
         nodes.some(({ name, id }) => values.includes(name) || values.includes(id)),
   );
-  on('type', (values) => {
+  tests.on('type', (values) => {
     const wrong = values.find((value) => value !== 'custom' && value !== 'builtin');
     if (wrong !== undefined) throw new SwarmError('invalid', `invalid filter 'type=${wrong}'`);
     return ({ name }) => values.includes(isPredefined(name) ? 'builtin' : 'custom');
   });
   const dangling = filterFlag(filters, 'dangling');
   if (dangling !== undefined) {
-    tests.push((network) => (isPredefined(network.name) || inUse(network)) !== dangling);
+    tests.add((network) => (isPredefined(network.name) || inUse(network)) !== dangling);
   }
-  return networks.filter((network) => tests.every((test) => test(network)));
+  return tests.choose(networks);
 }
 
 /** The entries of `GET /networks` for what was chosen out of `all`: local ones with their node, as `shownName` says. */

@@ -1,5 +1,5 @@
 import { asObject, asArray, asString, asStringRecord, type Json } from '../base/json.ts';
-import { filterFlag, matchesLabels, type Filters } from '../docker-api/index.ts';
+import { FilterTests, filterFlag, matchesLabels, type Filters } from '../docker-api/index.ts';
 import type { NamedNode } from './networks-view.ts';
 import { shownName } from './shown-name.ts';
 import { anySearch } from './text-search.ts';
@@ -48,40 +48,33 @@ export function filterVolumes<N extends NamedNode & { readonly id: string }>(
   volumes: readonly ClusterVolume<N>[],
   filters: Filters,
   inUse: (volume: ClusterVolume<N>) => boolean,
-): ClusterVolume<N>[] {
-  const tests: ((volume: ClusterVolume<N>) => boolean)[] = [];
-  const on = (
-    key: string,
-    make: (values: readonly string[]) => (volume: ClusterVolume<N>) => boolean,
-  ): void => {
-    const values = filters.get(key);
-    if (values && values.length > 0) tests.push(make(values));
-  };
-  on(
+): readonly ClusterVolume<N>[] {
+  const tests = new FilterTests<ClusterVolume<N>>(filters);
+  tests.on(
     'driver',
     (values) =>
       ({ driver }) =>
         values.includes(driver),
   );
-  on(
+  tests.on(
     'label',
     (values) =>
       ({ labels }) =>
         matchesLabels(labels, values),
   );
-  on(
+  tests.on(
     'node',
     (values) =>
       ({ nodes }) =>
         nodes.some(({ name, id }) => values.includes(name) || values.includes(id)),
   );
-  on('name', (values) => {
+  tests.on('name', (values) => {
     const matches = anySearch(values);
     return ({ name, shared, nodes }) => matches(shared ? [name] : [name, `${nodes[0].name}/${name}`]);
   });
   const dangling = filterFlag(filters, 'dangling');
-  if (dangling !== undefined) tests.push((volume) => inUse(volume) !== dangling);
-  return volumes.filter((volume) => tests.every((test) => test(volume)));
+  if (dangling !== undefined) tests.add((volume) => inUse(volume) !== dangling);
+  return tests.choose(volumes);
 }
 
 const COMPOSE_PROJECT = /^com\.docker\.compose\.project(?:=|$)/;
