@@ -4,7 +4,7 @@ import { SwarmError, messageOf } from '../base/errors.ts';
 import { ApiCall, Router, parseApiVersion, type Hijack } from '../docker-api/index.ts';
 import type { Context } from './context.ts';
 import { createRoutes } from './routes.ts';
-import { commonHeaders, versionRefusal } from './system.ts';
+import { commonHeaders, versionRefusal } from './system/system.ts';
 
 /** The Docker API of the pool, as a function of one request. */
 export function createApi(

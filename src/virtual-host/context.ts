@@ -1,10 +1,10 @@
 import type { ApiCall } from '../docker-api/index.ts';
 import type { ManagerConfig } from './config.ts';
-import type { BuildSessions } from './build-sessions.ts';
-import type { ExecIndex } from './exec-index.ts';
-import type { NetworkKeeper } from './networks-keeper.ts';
-import type { Placer } from './placer.ts';
-import type { Pool } from './pool.ts';
+import type { BuildSessions } from './images/build-sessions.ts';
+import type { ExecIndex } from './containers/exec-index.ts';
+import type { NetworkKeeper } from './networks/networks-keeper.ts';
+import type { Placer } from './containers/placer.ts';
+import type { Pool } from './pool/pool.ts';
 
 /** What the handlers of the API work with; one for a manager's life. */
 export interface Context {

@@ -1,11 +1,11 @@
 import { startApiServer, type Listen } from '../docker-api/index.ts';
 import { createApi } from './api.ts';
-import { BuildSessions } from './build-sessions.ts';
+import { BuildSessions } from './images/build-sessions.ts';
 import type { ManagerConfig } from './config.ts';
-import { ExecIndex } from './exec-index.ts';
-import { NetworkKeeper } from './networks-keeper.ts';
-import { Placer } from './placer.ts';
-import { Pool } from './pool.ts';
+import { ExecIndex } from './containers/exec-index.ts';
+import { NetworkKeeper } from './networks/networks-keeper.ts';
+import { Placer } from './containers/placer.ts';
+import { Pool } from './pool/pool.ts';
 
 export interface Manager {
   /** What it listens on, ports resolved. */

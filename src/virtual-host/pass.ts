@@ -1,7 +1,7 @@
 import { SwarmError } from '../base/errors.ts';
 import { relay, relayHijacked, relayedBody, relayedHeaders } from '../engine/index.ts';
 import type { ApiCall } from '../docker-api/index.ts';
-import type { EngineNode } from './engine-node.ts';
+import type { EngineNode } from './pool/engine-node.ts';
 
 export interface PassOptions {
   /** JSON instead of the client's body; null for none. */

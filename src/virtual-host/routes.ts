@@ -1,5 +1,5 @@
 import type { Handler } from './context.ts';
-import { createContainerList } from './container-list.ts';
+import { createContainerList } from './containers/container-list.ts';
 import {
   changeContainer,
   copyFromContainer,
@@ -11,22 +11,28 @@ import {
   renameContainer,
   startContainer,
   updateContainer,
-} from './containers.ts';
-import { createContainer } from './create.ts';
-import { buildImage, cancelBuild, commitContainer } from './build.ts';
-import { diskUsage } from './disk-usage.ts';
-import { createImage, loadImages } from './image-create.ts';
-import { createImageList } from './image-list.ts';
-import { passToImage, pushImage, removeImage, saveImages, tagImage } from './images.ts';
-import { pruneBuildCache, pruneContainers, pruneImages, pruneNetworks, pruneVolumes } from './prune.ts';
-import { events } from './events.ts';
-import { createInfo } from './info.ts';
-import { connectNetwork, disconnectNetwork } from './networks-connect.ts';
-import { createNetwork } from './networks-create.ts';
-import { inspectNetwork, listNetworks, removeNetwork } from './networks.ts';
-import { noPlugin, notSupported, passToAny, passToBuilder, ping, version } from './system.ts';
-import { createVolume } from './volumes-create.ts';
-import { inspectVolume, listVolumes, removeVolume } from './volumes.ts';
+} from './containers/containers.ts';
+import { createContainer } from './containers/create.ts';
+import { buildImage, cancelBuild, commitContainer } from './images/build.ts';
+import { diskUsage } from './system/disk-usage.ts';
+import { createImage, loadImages } from './images/image-create.ts';
+import { createImageList } from './images/image-list.ts';
+import { passToImage, pushImage, removeImage, saveImages, tagImage } from './images/images.ts';
+import {
+  pruneBuildCache,
+  pruneContainers,
+  pruneImages,
+  pruneNetworks,
+  pruneVolumes,
+} from './system/prune.ts';
+import { events } from './system/events.ts';
+import { createInfo } from './system/info.ts';
+import { connectNetwork, disconnectNetwork } from './networks/networks-connect.ts';
+import { createNetwork } from './networks/networks-create.ts';
+import { inspectNetwork, listNetworks, removeNetwork } from './networks/networks.ts';
+import { noPlugin, notSupported, passToAny, passToBuilder, ping, version } from './system/system.ts';
+import { createVolume } from './volumes/volumes-create.ts';
+import { inspectVolume, listVolumes, removeVolume } from './volumes/volumes.ts';
 
 /**
  * What happens to a call:

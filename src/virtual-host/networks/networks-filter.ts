@@ -1,0 +1,74 @@
+import { SwarmError } from '../../base/errors.ts';
+import type { Json } from '../../base/json.ts';
+import { FilterTests, filterFlag, matchesLabels, type Filters } from '../../docker-api/index.ts';
+import { idsOf, isLocal, isPredefined, type ClusterNetwork, type NamedNode } from './networks-view.ts';
+import { shownName } from '../shown-name.ts';
+import { anySearch } from '../text-search.ts';
+
+export const NETWORK_FILTERS = ['driver', 'id', 'label', 'name', 'scope', 'type', 'dangling', 'node'];
+
+/** The networks that pass Docker's filters and `node=`. `inUse` says whether a running container is on one. */
+export function filterNetworks<N extends NamedNode & { readonly id: string }>(
+  networks: readonly ClusterNetwork<N>[],
+  filters: Filters,
+  inUse: (network: ClusterNetwork<N>) => boolean,
+): readonly ClusterNetwork<N>[] {
+  const tests = new FilterTests<ClusterNetwork<N>>(filters);
+  tests.on(
+    'driver',
+    (values) =>
+      ({ driver }) =>
+        values.includes(driver),
+  );
+  tests.on(
+    'scope',
+    (values) =>
+      ({ scope }) =>
+        values.includes(scope),
+  );
+  tests.on('id', (values) => {
+    const matches = anySearch(values);
+    return (network) => matches(idsOf(network));
+  });
+  tests.on('name', (values) => {
+    const matches = anySearch(values);
+    return ({ name, home, scope }) => matches(isLocal({ scope }) ? [name, `${home.name}/${name}`] : [name]);
+  });
+  tests.on(
+    'label',
+    (values) =>
+      ({ labels }) =>
+        matchesLabels(labels, values),
+  );
+  tests.on(
+    'node',
+    (values) =>
+      ({ nodes }) =>
+        nodes.some(({ name, id }) => values.includes(name) || values.includes(id)),
+  );
+  tests.on('type', (values) => {
+    const wrong = values.find((value) => value !== 'custom' && value !== 'builtin');
+    if (wrong !== undefined) throw new SwarmError('invalid', `invalid filter 'type=${wrong}'`);
+    return ({ name }) => values.includes(isPredefined(name) ? 'builtin' : 'custom');
+  });
+  const dangling = filterFlag(filters, 'dangling');
+  if (dangling !== undefined) {
+    tests.add((network) => (isPredefined(network.name) || inUse(network)) !== dangling);
+  }
+  return tests.choose(networks);
+}
+
+/** The entries of `GET /networks` for what was chosen out of `all`: local ones with their node, as `shownName` says. */
+export function networkEntries(
+  chosen: readonly ClusterNetwork[],
+  all: readonly ClusterNetwork[],
+  filters: Filters,
+): Json[] {
+  const count = new Map<string, number>();
+  for (const { name } of all) count.set(name, (count.get(name) ?? 0) + 1);
+  return chosen.map((network) => {
+    const { name, home, entry } = network;
+    if (!isLocal(network)) return entry;
+    return { ...entry, Name: shownName({ name, node: home.name }, count.get(name) === 1, filters) };
+  });
+}
