@@ -29,10 +29,13 @@ export const passToContainer: Handler = async (call, { pool }) => {
 /** `passToContainer`, for what changes the container: the index reads it again before it next answers. */
 export const changeContainer: Handler = async (call, { pool }) => {
   const container = await reachContainer(pool, call.param('name'));
+  const { inventory } = container.node;
+  const action = actionOf(call);
   try {
-    await pass(call, container.node, `/containers/${container.id}${actionOf(call)}`);
+    const status = await pass(call, container.node, `/containers/${container.id}${action}`);
+    if (status === 204 && (action === '/start' || action === '/restart')) inventory.started(container.id);
   } finally {
-    container.node.inventory.markContainer(container.id);
+    inventory.markContainer(container.id);
   }
 };
 

@@ -150,9 +150,21 @@ export class Inventory {
     this.markContainer(container.id);
   }
 
-  /** Forgets a container that the manager has just removed. */
+  /** A container that the manager has just started runs, before the engine's own words are read. */
+  started(id: string): void {
+    const known = this.containers.get(id);
+    if (known && known.state !== 'running') {
+      const run = { ...known.details.run, startedAtMs: Date.now() + this.#node.clockSkewMs, health: '' };
+      const summary = { ...known.summary, State: 'running', Status: 'Up Less than a second' };
+      this.#put(new Container(this.#node, summary, { ...known.details, run }), this.#nextTurn());
+    }
+    this.markContainer(id);
+  }
+
+  /** Forgets a container that the manager has just removed; a reading under way does not bring it back. */
   remove(id: string): void {
     this.#forget(id);
+    this.#takenFrom.set(id, this.#nextTurn());
     this.markContainer(id);
   }
 
@@ -239,7 +251,11 @@ export class Inventory {
       const details = await this.#inspect(id, signal);
       if (details) this.#put(new Container(this.#node, summary, details), turn);
     });
-    for (const id of before) if (!found.has(id)) this.#forget(id);
+    for (const id of before) {
+      if (found.has(id)) continue;
+      this.#forget(id);
+      this.#takenFrom.delete(id);
+    }
   }
 
   /** Undefined when the container is gone again. */
