@@ -70,7 +70,9 @@ export const removeVolume: Handler = async (call, { pool }) => {
   const sick = nodes.filter(({ healthy }) => !healthy);
   const asked = nodes.filter(({ healthy }) => healthy);
   if (nodes.length > 0 && asked.length === 0) throw nobodyHealthy(reference, nodes);
-  // Where it is in use the engine refuses; to ask there first leaves the others as they are.
+  // Where it is in use the engine refuses; to ask there first leaves the others as they are. A container made a moment
+  // ago is in the index without its mounts.
+  await pool.settle(asked);
   const busy = asked.filter((node) => isMounted(node, name));
   const idle = asked.filter((node) => !busy.includes(node));
   const first = await removeAt(call, name, busy);
