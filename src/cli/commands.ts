@@ -5,11 +5,12 @@ import type { FlagSpec } from './flags.ts';
 /** Where a manager listens unless it is told. */
 export const DEFAULT_HOST = 'tcp://127.0.0.1:2375';
 
-export type CommandName = 'create' | 'list' | 'manage' | 'join' | 'help';
+export type CommandName = 'create' | 'list' | 'manage' | 'join' | 'discovery' | 'certs' | 'help';
 
 /** What the help shows of a command, and what its parser takes. */
 export interface CommandSpec {
   name: CommandName;
+  /** Its letter; empty where the classic swarm had no such command. */
   short: string;
   usage: string;
   flags: readonly FlagSpec[];
@@ -128,8 +129,23 @@ const MANAGE_FLAGS: readonly FlagSpec[] = [
   { names: ['cluster-opt'], kind: 'list', usage: 'cluster driver options' },
 ];
 
+/** `swarm discovery`. */
+const DISCOVERY_FLAGS: readonly FlagSpec[] = [
+  {
+    names: ['host', 'H'],
+    kind: 'list',
+    usage: 'ip/socket to listen on, tcp://127.0.0.1:8090 unless one is given',
+  },
+];
+
+/** `swarm certs`. */
+const CERTS_FLAGS: readonly FlagSpec[] = [
+  { names: ['ca'], kind: 'string', usage: 'folder of the CA, made when there is none in it' },
+  { names: ['host'], kind: 'list', usage: 'names and addresses of a node, comma-separated; may be repeated' },
+];
+
 export const COMMANDS: readonly CommandSpec[] = [
-  { name: 'create', short: 'c', usage: 'Create a cluster', flags: [], takesDiscovery: false },
+  { name: 'create', short: 'c', usage: 'Create a cluster', flags: [discoveryOpt], takesDiscovery: false },
   {
     name: 'list',
     short: 'l',
@@ -177,6 +193,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     takesDiscovery: true,
   },
   {
+    name: 'discovery',
+    short: '',
+    usage: 'Serve tokens for token:// discovery',
+    flags: DISCOVERY_FLAGS,
+    takesDiscovery: false,
+  },
+  {
+    name: 'certs',
+    short: '',
+    usage: 'Make a CA and certificates for nodes and clients',
+    flags: CERTS_FLAGS,
+    takesDiscovery: false,
+  },
+  {
     name: 'help',
     short: 'h',
     usage: 'Shows a list of commands or help for one command',
@@ -187,7 +217,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 
 /** The command a word stands for, by name or by letter. */
 export function findCommand(word: string): CommandSpec | undefined {
-  return COMMANDS.find((command) => command.name === word || command.short === word);
+  return COMMANDS.find((command) => command.name === word || (word !== '' && command.short === word));
 }
 
 /** The flags a command's parser takes: its own and the one every command has. */

@@ -19,7 +19,9 @@ export function appHelp(version = VERSION_TEXT): string {
     ...GLOBAL_FLAGS.map((flag) => `  ${flagLine(flag)}`),
     '',
     'Commands:',
-    ...COMMANDS.map((command) => `  ${command.name}, ${command.short}\t${command.usage}`),
+    ...COMMANDS.map(
+      (command) => `  ${[command.name, command.short].filter(Boolean).join(', ')}\t${command.usage}`,
+    ),
     '',
     "Run 'swarm COMMAND --help' for more information on a command.",
   ];

@@ -55,28 +55,7 @@ function createRetryOf(text: string): number {
   return value;
 }
 
-/** The TLS files of a store come all three or not at all. */
-const STORE_TLS = ['kv.cacertfile', 'kv.certfile', 'kv.keyfile'];
-
-/** What `--discovery-opt` says, by key. Throws `invalid` for a key that is unknown or lacks its companions. */
-export function discoveryOpts(options: readonly string[]): ReadonlyMap<string, string> {
-  const result = keyValues('discovery-opt', options);
-  for (const key of result.keys())
-    if (key !== 'kv.path' && !STORE_TLS.includes(key))
-      throw new SwarmError(
-        'invalid',
-        `unknown --discovery-opt "${key}": kv.path, ${STORE_TLS.join(', ')} are known`,
-      );
-  const missing = STORE_TLS.filter((key) => !result.has(key));
-  if (missing.length > 0 && missing.length < STORE_TLS.length)
-    throw new SwarmError(
-      'invalid',
-      `--discovery-opt ${STORE_TLS.join(', ')} go together, ${missing.join(' and ')} missing`,
-    );
-  return result;
-}
-
-function keyValues(flag: string, options: readonly string[]): Map<string, string> {
+export function keyValues(flag: string, options: readonly string[]): Map<string, string> {
   const result = new Map<string, string>();
   for (const option of options) {
     const cut = option.indexOf('=');

@@ -3,7 +3,7 @@ import { openDiscovery } from '../discovery/index.ts';
 import { discoveryArgument } from './discovery-argument.ts';
 import { durationFlag } from './durations.ts';
 import type { FlagValues } from './flags.ts';
-import { discoveryOpts } from './key-values.ts';
+import { storeOptions } from './store-options.ts';
 
 /** The lines of `swarm list`: one address each. Rejects with `timeout` after `--timeout`. */
 export async function listNodes(
@@ -14,8 +14,8 @@ export async function listNodes(
   const spec = discoveryArgument('list', args, env);
   const timeoutMs = durationFlag(values, 'timeout');
   if (timeoutMs <= 0) throw new SwarmError('invalid', '--timeout should be a positive number');
-  discoveryOpts(values.list('discovery-opt'));
-  const discovery = openDiscovery(spec, { heartbeatMs: timeoutMs });
+  const store = storeOptions(values.list('discovery-opt'), env);
+  const discovery = openDiscovery(spec, { heartbeatMs: timeoutMs, store });
   const abort = new AbortController();
   const late = new Promise<never>((_, reject) => {
     abort.signal.addEventListener('abort', () => reject(new SwarmError('timeout', 'Timed out')), {
@@ -28,5 +28,7 @@ export async function listNodes(
     return entries.map((entry) => entry.address);
   } finally {
     clearTimeout(timer);
+    abort.abort();
+    await discovery.close?.();
   }
 }

@@ -18,6 +18,14 @@ const code = await runSwarm(process.argv.slice(2), {
     const { runManage } = await import('./manage.ts');
     await runManage(options, { signal: stopSignal(log), log });
   },
+  join: async (options, log) => {
+    const { runJoin } = await import('./join.ts');
+    await runJoin(options, { signal: stopSignal(log), log });
+  },
+  discovery: async (options, log) => {
+    const { runDiscoveryService } = await import('./run-discovery-service.ts');
+    await runDiscoveryService(options, { signal: stopSignal(log), log });
+  },
 });
 // Pipes and files are written synchronously on Linux, so nothing is lost; idle sockets must not hold the process.
 process.exit(code);

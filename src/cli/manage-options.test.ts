@@ -49,7 +49,7 @@ const files = (text: string): string[] => text.replaceAll('@', `${folder}/`).spl
 test('the defaults', () => {
   expect(read(['a'])).toEqual({
     discovery: { scheme: 'nodes', rest: 'a' },
-    discoveryOpts: new Map(),
+    store: {},
     heartbeatMs: 60_000,
     hosts: [{ kind: 'tcp', host: '127.0.0.1', port: 2375 }],
     strategy: 'spread',

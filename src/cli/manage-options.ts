@@ -1,5 +1,5 @@
 import { SwarmError } from '../base/errors.ts';
-import type { DiscoverySpec } from '../discovery/index.ts';
+import type { DiscoverySpec, StoreOptions } from '../discovery/index.ts';
 import {
   DEFAULT_FILTERS,
   FILTER_NAMES,
@@ -12,14 +12,15 @@ import { DEFAULT_HOST } from './commands.ts';
 import { discoveryArgument } from './discovery-argument.ts';
 import { durationFlag, heartbeatFlag } from './durations.ts';
 import type { FlagValues } from './flags.ts';
-import { clusterOpts, discoveryOpts, unsupportedCluster, type ClusterOpts } from './key-values.ts';
+import { clusterOpts, unsupportedCluster, type ClusterOpts } from './key-values.ts';
 import { listenText, parseListenAddress, type ListenAddress } from './listen-address.ts';
+import { storeOptions } from './store-options.ts';
 import { tlsFiles, type TlsFiles } from './tls-files.ts';
 
 /** What `swarm manage` was told, read and checked. */
 export interface ManageOptions {
   discovery: DiscoverySpec;
-  discoveryOpts: ReadonlyMap<string, string>;
+  store: StoreOptions;
   heartbeatMs: number;
   /** At least one, without duplicates. */
   hosts: readonly ListenAddress[];
@@ -52,7 +53,7 @@ export function manageOptions(
   const engines = engineOptions(values);
   const discovery = discoveryArgument('manage', args, env);
   const heartbeatMs = heartbeatFlag(values);
-  const storeOpts = discoveryOpts(values.list('discovery-opt'));
+  const store = storeOptions(values.list('discovery-opt'), env);
   const strategy = strategyFlag(values);
   const filters = filterFlags(values);
   const driver = values.text('cluster-driver');
@@ -62,7 +63,7 @@ export function manageOptions(
   const replication = replicationFlags(values, discovery);
   return {
     discovery,
-    discoveryOpts: storeOpts,
+    store,
     heartbeatMs,
     hosts,
     ...(tls ? { tls } : {}),

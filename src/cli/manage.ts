@@ -19,7 +19,10 @@ export async function runManage(
   options: ManageOptions,
   { signal, log }: { signal: AbortSignal; log: Logger },
 ): Promise<void> {
-  const discovery = openDiscovery(options.discovery, { heartbeatMs: options.heartbeatMs });
+  const discovery = openDiscovery(options.discovery, {
+    heartbeatMs: options.heartbeatMs,
+    store: options.store,
+  });
   if (options.replication) throw new SwarmError('unsupported', '--replication is not available yet');
   for (const warning of options.warnings) log.warn(warning);
   warnOfOpenDoors(options, log);
@@ -27,6 +30,7 @@ export async function runManage(
     listen: options.hosts,
     ...(options.tls ? { tls: options.tls } : {}),
     discovery,
+    ...(options.replication ? { replication: options.replication } : {}),
     strategy: options.strategy,
     filters: options.filters,
     overcommit: options.clusterOpts.overcommit,

@@ -1,11 +1,13 @@
 import { messageOf } from '../base/errors.ts';
 import { createLog, LOG_LEVELS, type Logger, type LineSink, type LogLevel } from '../base/log.ts';
 import { findCommand, GLOBAL_FLAGS, parsedFlags, type CommandSpec } from './commands.ts';
-import { checkCreate } from './create.ts';
+import { makeCertificates } from './certs.ts';
+import { createToken } from './create.ts';
+import { discoveryServiceOptions, type DiscoveryServiceOptions } from './discovery-service.ts';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-code.ts';
 import { parseFlags, type FlagValues } from './flags.ts';
 import { appHelp, commandHelp, VERSION_TEXT } from './help.ts';
-import { checkJoin } from './join.ts';
+import { joinOptions, type JoinOptions } from './join-options.ts';
 import { listNodes } from './list.ts';
 import { manageOptions, type ManageOptions } from './manage-options.ts';
 
@@ -14,8 +16,10 @@ export interface Surroundings {
   env: NodeJS.ProcessEnv;
   out: LineSink;
   err: LineSink;
-  /** Runs a manager until it is told to stop. Loaded late: help and wrong input need none of it. */
+  /** What runs until it is told to stop. Loaded late: help and wrong input need none of it. */
   manage: (options: ManageOptions, log: Logger) => Promise<void>;
+  join: (options: JoinOptions, log: Logger) => Promise<void>;
+  discovery: (options: DiscoveryServiceOptions, log: Logger) => Promise<void>;
 }
 
 /** Runs `swarm` with these arguments (without the program's name); resolves with the exit code. */
@@ -35,6 +39,8 @@ export async function runSwarm(args: readonly string[], world: Surroundings): Pr
   return runCommand(command, commandArgs, level, world);
 }
 
+const PRINTING: ReadonlySet<string> = new Set(['list', 'create', 'certs']);
+
 async function runCommand(
   command: CommandSpec,
   args: readonly string[],
@@ -44,20 +50,26 @@ async function runCommand(
   const parsed = parseFlags(parsedFlags(command), args, { env: world.env, mixed: true });
   if (parsed.kind === 'wrong') return usageError(commandHelp(command), parsed.message, world);
   if (parsed.values.bool('help')) return print(commandHelp(command), world);
-  // list and create print what scripts read; their errors stay out of it.
-  const log = createLog(level, command.name === 'list' || command.name === 'create' ? world.err : world.out);
+  // What these print is read by scripts; their errors stay out of it.
+  const log = createLog(level, PRINTING.has(command.name) ? world.err : world.out);
   try {
     switch (command.name) {
       case 'help':
         return help(parsed.rest, world);
       case 'create':
-        return checkCreate(parsed.rest);
+        return print(`${await createToken(parsed.values, parsed.rest, world.env)}\n`, world);
       case 'list': {
         const lines = await listNodes(parsed.values, parsed.rest, world.env);
         return print(lines.map((line) => `${line}\n`).join(''), world);
       }
       case 'join':
-        return checkJoin(parsed.values, parsed.rest, world.env);
+        await world.join(joinOptions(parsed.values, parsed.rest, world.env), log);
+        return EXIT_OK;
+      case 'discovery':
+        await world.discovery(discoveryServiceOptions(parsed.values, parsed.rest, world.env), log);
+        return EXIT_OK;
+      case 'certs':
+        return print(await makeCertificates(parsed.values, parsed.rest), world);
       case 'manage':
         await world.manage(manageOptions(parsed.values, parsed.rest, world.env), log);
         return EXIT_OK;

@@ -63,7 +63,7 @@ test.each(['token', 'consul', 'etcd', 'zk'])('%s is not available yet', (scheme)
 
 test('nothing can be registered in a list', async () => {
   const discovery = openDiscovery(parseDiscovery('a'), { heartbeatMs: 1 });
-  await expect(discovery.register('b:1', { signal: never })).rejects.toThrow('not implemented');
+  await expect(discovery.register('b:1', { ttlMs: 1, signal: never })).rejects.toThrow('not implemented');
 });
 
 test('a watch of nodes yields once and ends with its signal', async () => {

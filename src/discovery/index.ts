@@ -1,3 +1,13 @@
 export { openDiscovery, type OpenOptions } from './open.ts';
 export { parseDiscovery } from './spec.ts';
-export { type Discovery, type DiscoveryEvent, type DiscoverySpec, type Entry, type Scheme } from './types.ts';
+export type {
+  Acquired,
+  Discovery,
+  DiscoveryEvent,
+  DiscoverySpec,
+  Entry,
+  Lock,
+  LockOptions,
+  Scheme,
+  StoreOptions,
+} from './types.ts';

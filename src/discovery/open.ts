@@ -1,13 +1,17 @@
-import { SwarmError } from '../base/errors.ts';
+import { consulDiscovery } from './consul/consul.ts';
+import { etcdDiscovery } from './etcd/etcd.ts';
 import { fileDiscovery, type Wait } from './file.ts';
 import { nodesDiscovery } from './nodes.ts';
-import type { Discovery, DiscoverySpec } from './types.ts';
+import { tokenDiscovery } from './token/token.ts';
+import type { Discovery, DiscoverySpec, StoreOptions } from './types.ts';
+import { zkDiscovery } from './zk/zk.ts';
 
 export interface OpenOptions {
   /** How often what can change is looked at again. */
   heartbeatMs: number;
   /** Sleeps between two looks; the real clock unless a test brings its own. */
   wait?: Wait;
+  store?: StoreOptions;
 }
 
 /**
@@ -21,9 +25,12 @@ export function openDiscovery(spec: DiscoverySpec, options: OpenOptions): Discov
     case 'file':
       return fileDiscovery(spec.rest, options.heartbeatMs, options.wait);
     case 'token':
+      return tokenDiscovery(spec.rest, options);
     case 'consul':
+      return consulDiscovery(spec.rest, options);
     case 'etcd':
+      return etcdDiscovery(spec.rest, options);
     case 'zk':
-      throw new SwarmError('unsupported', `${spec.scheme}:// discovery is not available yet`);
+      return zkDiscovery(spec.rest, options);
   }
 }

@@ -19,6 +19,8 @@ export interface ManagerConfig {
   listen: readonly ListenAddress[];
   tls?: TlsMaterial;
   discovery: Discovery;
+  /** Several managers, of which one leads: where the others reach this one, and how long a silent leader stays. */
+  replication?: { advertise: string; ttlMs: number };
   strategy: StrategyName;
   filters: readonly FilterName[];
   /** 0.05 lets 5 % more be reserved than a node has. */

@@ -5,10 +5,12 @@ import type { ExecIndex } from './containers/exec-index.ts';
 import type { NetworkKeeper } from './networks/networks-keeper.ts';
 import type { Placer } from './containers/placer.ts';
 import type { Pool } from './pool/pool.ts';
+import type { Leadership } from './replication/leadership.ts';
 
 /** What the handlers of the API work with; one for a manager's life. */
 export interface Context {
   readonly config: ManagerConfig;
+  readonly leadership: Leadership;
   readonly pool: Pool;
   readonly placer: Placer;
   readonly execs: ExecIndex;

@@ -6,6 +6,7 @@ import { ExecIndex } from './containers/exec-index.ts';
 import { NetworkKeeper } from './networks/networks-keeper.ts';
 import { Placer } from './containers/placer.ts';
 import { Pool } from './pool/pool.ts';
+import { ALONE } from './replication/leadership.ts';
 
 export interface Manager {
   /** What it listens on, ports resolved. */
@@ -32,6 +33,7 @@ export async function startManager(config: ManagerConfig): Promise<Manager> {
   );
   const context = {
     config,
+    leadership: ALONE,
     pool,
     placer: new Placer(pool, { strategy: config.strategy, filters: config.filters }),
     execs: new ExecIndex(pool),

@@ -1,0 +1,7 @@
+import { SwarmError } from '../../base/errors.ts';
+import type { OpenOptions } from '../open.ts';
+import type { Discovery } from '../types.ts';
+
+export function tokenDiscovery(_rest: string, _options: OpenOptions): Discovery {
+  throw new SwarmError('unsupported', 'token:// discovery is not available yet');
+}
