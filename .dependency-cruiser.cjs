@@ -5,8 +5,10 @@ const may = {
   engine: ['base'],
   'docker-api': ['base'],
   discovery: ['base'],
+  certs: ['base'],
+  'token-service': ['base'],
   'virtual-host': ['base', 'scheduler', 'engine', 'docker-api', 'discovery'],
-  cli: ['base', 'scheduler', 'engine', 'docker-api', 'discovery', 'virtual-host'],
+  cli: ['base', 'scheduler', 'engine', 'docker-api', 'discovery', 'certs', 'token-service', 'virtual-host'],
 };
 
 module.exports = {

@@ -8,6 +8,9 @@ import { runtimePath } from './runtime.mjs';
 const benches = {
   placement: { engines: false, what: 'placements a second on 100, 1,000 and 10,000 nodes' },
   list: { engines: false, what: 'ps over 1,000 to 30,000 containers on simulated engines' },
+  discovery: { engines: true, what: '1,000 engines that join at once, and the memory of an agent' },
+  failover: { engines: true, what: 'from the end of the primary to the next placement' },
+  rescheduling: { engines: true, what: "from a node's loss of power to its container elsewhere" },
   'virtual-host': { engines: true, what: 'calls through the manager and directly at an engine' },
 };
 

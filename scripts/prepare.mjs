@@ -19,6 +19,7 @@ const systemNeeds = [
   { package: 'iptables', has: () => onPath('iptables') },
   { package: 'busybox-static', has: () => isStatic('/usr/bin/busybox') },
   { package: 'openssl', has: () => onPath('openssl') },
+  { package: 'default-jre-headless', has: () => onPath('java') }, // for ZooKeeper
   { package: 'procps', has: () => onPath('ps') },
   { package: 'util-linux', has: () => onPath('nsenter') && onPath('unshare') && onPath('setpriv') },
   { package: 'ca-certificates', has: () => existsSync('/etc/ssl/certs/ca-certificates.crt') },

@@ -24,6 +24,20 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
   }
 }
 
+/** The promise's value, or a rejection with the signal's reason when that fires first. The work itself goes on. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => undefined);
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
 /** Runs `task` over `items`, at most `limit` at a time; rejects with the first failure. */
 export async function eachLimited<T>(
   items: Iterable<T>,

@@ -4,8 +4,10 @@ import type { FlagSpec } from './flags.ts';
 
 /** Where a manager listens unless it is told. */
 export const DEFAULT_HOST = 'tcp://127.0.0.1:2375';
+/** Where the token service listens unless it is told. */
+export const DEFAULT_TOKEN_HOST = 'tcp://127.0.0.1:8090';
 
-export type CommandName = 'create' | 'list' | 'manage' | 'join' | 'discovery' | 'certs' | 'help';
+export type CommandName = 'create' | 'list' | 'manage' | 'join' | 'discovery' | 'certs' | 'health' | 'help';
 
 /** What the help shows of a command, and what its parser takes. */
 export interface CommandSpec {
@@ -134,14 +136,28 @@ const DISCOVERY_FLAGS: readonly FlagSpec[] = [
   {
     names: ['host', 'H'],
     kind: 'list',
-    usage: 'ip/socket to listen on, tcp://127.0.0.1:8090 unless one is given',
+    usage: `ip/socket to listen on, ${DEFAULT_TOKEN_HOST} unless one is given`,
   },
+  {
+    names: ['state-dir'],
+    kind: 'string',
+    usage: 'folder of the database, /var/lib/swarm/discovery or ~/.swarm/discovery unless given',
+    env: 'SWARM_STATE_DIR',
+  },
+  { names: ['tls'], kind: 'bool', usage: 'use TLS; implied by --tlsverify=true' },
+  { names: ['tlscacert'], kind: 'string', usage: 'path to the CA that clients must be signed by' },
+  { names: ['tlscert'], kind: 'string', usage: 'path to TLS certificate file' },
+  { names: ['tlskey'], kind: 'string', usage: 'path to TLS key file' },
+  { names: ['tlsverify'], kind: 'bool', usage: 'use TLS and verify the remote' },
 ];
 
 /** `swarm certs`. */
 const CERTS_FLAGS: readonly FlagSpec[] = [
   { names: ['ca'], kind: 'string', usage: 'folder of the CA, made when there is none in it' },
   { names: ['host'], kind: 'list', usage: 'names and addresses of a node, comma-separated; may be repeated' },
+  { names: ['out'], kind: 'string', usage: 'folder for the certificates, the one of the CA unless given' },
+  { names: ['days'], kind: 'int', default: '825', usage: 'how long new certificates are valid' },
+  { names: ['force'], kind: 'bool', usage: 'make certificates anew that are there; never the CA' },
 ];
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -188,6 +204,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         default: '0s',
         usage: 'wait a random part of this before the first registration',
       },
+      { names: ['host', 'H'], kind: 'list', usage: 'not used: an agent listens nowhere' },
       discoveryOpt,
     ],
     takesDiscovery: true,
@@ -204,6 +221,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     short: '',
     usage: 'Make a CA and certificates for nodes and clients',
     flags: CERTS_FLAGS,
+    takesDiscovery: false,
+  },
+  {
+    name: 'health',
+    short: '',
+    usage: 'Say whether the command of this container is well',
+    flags: [],
     takesDiscovery: false,
   },
   {

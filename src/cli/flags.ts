@@ -72,7 +72,7 @@ function hintFor(name: string): string {
   if (['debug', 'log-level', 'l', 'experimental'].includes(name))
     return ` (a global option: swarm ${name.length === 1 ? '-' : '--'}${name} … COMMAND)`;
   if (name === 'host' || name === 'H')
-    return ' (only manage listens; join names its engine with --advertise)';
+    return ' (only manage and discovery listen; join names its engine with --advertise)';
   return '';
 }
 

@@ -1,21 +1,27 @@
+import { within } from '../base/async.ts';
 import { SwarmError } from '../base/errors.ts';
 import { openDiscovery } from '../discovery/index.ts';
 import { discoveryArgument } from './discovery-argument.ts';
 import { durationFlag } from './durations.ts';
 import type { FlagValues } from './flags.ts';
-import { storeOptions } from './store-options.ts';
+import { storeOptions, unusedOptions } from './store-options.ts';
 
-/** The lines of `swarm list`: one address each. Rejects with `timeout` after `--timeout`. */
+/** Closing a store must not hold a list that is there. */
+const CLOSE_MS = 500;
+
+/** The lines of `swarm list`: one address each. Rejects with `timeout` after `--timeout`; `warn` gets whole sentences. */
 export async function listNodes(
   values: FlagValues,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
+  warn: (sentence: string) => void,
 ): Promise<readonly string[]> {
   const spec = discoveryArgument('list', args, env);
   const timeoutMs = durationFlag(values, 'timeout');
   if (timeoutMs <= 0) throw new SwarmError('invalid', '--timeout should be a positive number');
   const store = storeOptions(values.list('discovery-opt'), env);
-  const discovery = openDiscovery(spec, { heartbeatMs: timeoutMs, store });
+  unusedOptions(values.list('discovery-opt'), spec).forEach(warn);
+  const discovery = await openDiscovery(spec, { heartbeatMs: timeoutMs, store });
   const abort = new AbortController();
   const late = new Promise<never>((_, reject) => {
     abort.signal.addEventListener('abort', () => reject(new SwarmError('timeout', 'Timed out')), {
@@ -29,6 +35,6 @@ export async function listNodes(
   } finally {
     clearTimeout(timer);
     abort.abort();
-    await discovery.close?.();
+    await within(CLOSE_MS, 'closing', discovery.close?.() ?? Promise.resolve()).catch(() => undefined);
   }
 }

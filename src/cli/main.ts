@@ -1,4 +1,5 @@
 import { quietly } from '../base/log.ts';
+import { dropPrivileges } from './drop-privileges.ts';
 import { runSwarm } from './run.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -20,6 +21,7 @@ const code = await runSwarm(process.argv.slice(2), {
   },
   join: async (options, log) => {
     const { runJoin } = await import('./join.ts');
+    dropPrivileges(log); // the key files of the store are read
     await runJoin(options, { signal: stopSignal(log), log });
   },
   discovery: async (options, log) => {

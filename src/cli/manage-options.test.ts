@@ -114,7 +114,7 @@ test('variables', () => {
 test.each([
   ['--cluster-opt swarm.overcommit=-0.5 a', 'a negative swarm.overcommit'],
   ['--advertise nohost a', '--advertise is not of the form'],
-  ['--discovery-opt kv.path=x a', '--discovery-opt is not used by nodes:// discovery'],
+  ['--discovery-opt kv.path=x a', '--discovery-opt kv.path: not used by nodes:// discovery'],
 ])('warns of %s', (args, warning) => {
   expect(read(args.split(' ')).warnings).toEqual([expect.stringContaining(warning)]);
 });

@@ -1,4 +1,5 @@
 import { SwarmError } from '../base/errors.ts';
+import { isHostPort } from '../base/host-port.ts';
 import type { DiscoverySpec, StoreOptions } from '../discovery/index.ts';
 import {
   DEFAULT_FILTERS,
@@ -7,15 +8,15 @@ import {
   type FilterName,
   type StrategyName,
 } from '../scheduler/index.ts';
-import { isAdvertisable } from './advertise-address.ts';
 import { DEFAULT_HOST } from './commands.ts';
 import { discoveryArgument } from './discovery-argument.ts';
 import { durationFlag, heartbeatFlag } from './durations.ts';
 import type { FlagValues } from './flags.ts';
 import { clusterOpts, unsupportedCluster, type ClusterOpts } from './key-values.ts';
 import { listenText, parseListenAddress, type ListenAddress } from './listen-address.ts';
-import { storeOptions } from './store-options.ts';
+import { storeOptions, unusedOptions } from './store-options.ts';
 import { tlsFiles, type TlsFiles } from './tls-files.ts';
+import { tlsWarnings } from './tls-findings.ts';
 
 /** What `swarm manage` was told, read and checked. */
 export interface ManageOptions {
@@ -75,7 +76,10 @@ export function manageOptions(
     refreshOnNodeFilter: values.bool('refresh-on-node-filter'),
     containerNameRefreshFilter: values.text('container-name-refresh-filter'),
     ...(replication ? { replication } : {}),
-    warnings: warningsOf(values, discovery, cluster),
+    warnings: [
+      ...warningsOf(values, discovery, cluster),
+      ...(tls ? tlsWarnings(tls, dialedNames(values.text('advertise'), hosts), Date.now()) : []),
+    ],
   };
 }
 
@@ -130,7 +134,7 @@ function replicationFlags(
   const advertise = values.text('advertise');
   if (wanted && advertise === '')
     throw new SwarmError('invalid', '--advertise address must be provided when using --leader-election');
-  if (wanted && !isAdvertisable(advertise))
+  if (wanted && !isHostPort(advertise))
     throw new SwarmError('invalid', '--advertise should be of the form ip:port or hostname:port');
   const ttlMs = durationFlag(values, 'replication-ttl');
   if (ttlMs <= 0) throw new SwarmError('invalid', '--replication-ttl should be a positive number');
@@ -143,14 +147,19 @@ function replicationFlags(
   return { advertise, ttlMs };
 }
 
+/** The names and addresses that others are told to dial: the advertised one, and every single one listened on. */
+function dialedNames(advertise: string, hosts: readonly ListenAddress[]): string[] {
+  const listened = hosts.flatMap((host) => (host.kind === 'tcp' ? host.host : []));
+  const advertised = isHostPort(advertise) ? advertise.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') : '';
+  return [...new Set([advertised, ...listened])].filter((name) => !['', '0.0.0.0', '::'].includes(name));
+}
+
 function warningsOf(values: FlagValues, discovery: DiscoverySpec, cluster: ClusterOpts): string[] {
-  const warnings: string[] = [];
+  const warnings = unusedOptions(values.list('discovery-opt'), discovery);
   if (cluster.overcommit < 0)
     warnings.push('a negative swarm.overcommit makes swarm use less than the engines offer');
   const advertise = values.text('advertise');
-  if (advertise !== '' && !isAdvertisable(advertise))
+  if (advertise !== '' && !isHostPort(advertise))
     warnings.push('--advertise is not of the form ip:port or hostname:port, and is not used');
-  if (values.list('discovery-opt').length > 0 && ['nodes', 'file'].includes(discovery.scheme))
-    warnings.push(`--discovery-opt is not used by ${discovery.scheme}:// discovery`);
   return warnings;
 }

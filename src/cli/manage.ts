@@ -1,12 +1,14 @@
 import type { Logger } from '../base/log.ts';
-import { SwarmError } from '../base/errors.ts';
 import { within } from '../base/async.ts';
 import { COMMIT, VERSION } from '../base/version.ts';
 import { openDiscovery } from '../discovery/index.ts';
 import { startManager } from '../virtual-host/index.ts';
+import { dropPrivileges, pathsOf } from './drop-privileges.ts';
+import { healthFile, reportListening } from './health-file.ts';
 import { isExposed, listenText } from './listen-address.ts';
 import { explainListenError } from './listen-error.ts';
 import type { ManageOptions } from './manage-options.ts';
+import { followTlsFiles } from './tls-renewal.ts';
 
 /** How long open requests may take to end when the manager is stopped. */
 const CLOSE_MS = 10_000;
@@ -16,14 +18,13 @@ const CLOSE_MS = 10_000;
  * `unavailable` where it cannot listen.
  */
 export async function runManage(
-  options: ManageOptions,
+  options: ManageOptions & { debug: boolean },
   { signal, log }: { signal: AbortSignal; log: Logger },
 ): Promise<void> {
-  const discovery = openDiscovery(options.discovery, {
+  const discovery = await openDiscovery(options.discovery, {
     heartbeatMs: options.heartbeatMs,
     store: options.store,
   });
-  if (options.replication) throw new SwarmError('unsupported', '--replication is not available yet');
   for (const warning of options.warnings) log.warn(warning);
   warnOfOpenDoors(options, log);
   const manager = await startManager({
@@ -38,6 +39,7 @@ export async function runManage(
     engineRefreshMinMs: options.engineRefreshMinMs,
     engineRefreshMaxMs: options.engineRefreshMaxMs,
     engineFailureRetry: options.engineFailureRetry,
+    debug: options.debug,
     cors: options.cors,
     refreshOnNodeFilter: options.refreshOnNodeFilter,
     containerNameRefreshFilter: options.containerNameRefreshFilter,
@@ -47,11 +49,15 @@ export async function runManage(
   }).catch((error: unknown) => {
     throw explainListenError(error);
   });
+  if (options.tls) void followTlsFiles(options.tls, { signal, log });
+  dropPrivileges(log, { used: pathsOf(options.discovery) });
+  reportListening(healthFile(process.env), manager.addresses, log);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
   await within(CLOSE_MS, 'closing the manager', manager.close());
+  await discovery.close?.();
 }
 
 /** Whoever reaches an API without TLS is root on every engine. */

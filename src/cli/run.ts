@@ -1,15 +1,13 @@
 import { messageOf } from '../base/errors.ts';
 import { createLog, LOG_LEVELS, type Logger, type LineSink, type LogLevel } from '../base/log.ts';
 import { findCommand, GLOBAL_FLAGS, parsedFlags, type CommandSpec } from './commands.ts';
-import { makeCertificates } from './certs.ts';
-import { createToken } from './create.ts';
-import { discoveryServiceOptions, type DiscoveryServiceOptions } from './discovery-service.ts';
+import type { DiscoveryServiceOptions } from './discovery-service.ts';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-code.ts';
 import { parseFlags, type FlagValues } from './flags.ts';
 import { appHelp, commandHelp, VERSION_TEXT } from './help.ts';
-import { joinOptions, type JoinOptions } from './join-options.ts';
-import { listNodes } from './list.ts';
-import { manageOptions, type ManageOptions } from './manage-options.ts';
+import { stayLean } from './lean.ts';
+import type { JoinOptions } from './join-options.ts';
+import type { ManageOptions } from './manage-options.ts';
 
 /** The world around one run of the command. */
 export interface Surroundings {
@@ -17,7 +15,7 @@ export interface Surroundings {
   out: LineSink;
   err: LineSink;
   /** What runs until it is told to stop. Loaded late: help and wrong input need none of it. */
-  manage: (options: ManageOptions, log: Logger) => Promise<void>;
+  manage: (options: ManageOptions & { debug: boolean }, log: Logger) => Promise<void>;
   join: (options: JoinOptions, log: Logger) => Promise<void>;
   discovery: (options: DiscoveryServiceOptions, log: Logger) => Promise<void>;
 }
@@ -36,15 +34,15 @@ export async function runSwarm(args: readonly string[], world: Surroundings): Pr
   if (word === undefined) return print(appHelp(), world);
   const command = findCommand(word);
   if (!command) return fail(`No help topic for '${word}'. See 'swarm --help'.`, world);
-  return runCommand(command, commandArgs, level, world);
+  return runCommand(command, commandArgs, { level, debug: values.bool('debug') }, world);
 }
 
-const PRINTING: ReadonlySet<string> = new Set(['list', 'create', 'certs']);
+const PRINTING: ReadonlySet<string> = new Set(['list', 'create', 'certs', 'health']);
 
 async function runCommand(
   command: CommandSpec,
   args: readonly string[],
-  level: LogLevel,
+  { level, debug }: { level: LogLevel; debug: boolean },
   world: Surroundings,
 ): Promise<number> {
   const parsed = parseFlags(parsedFlags(command), args, { env: world.env, mixed: true });
@@ -53,30 +51,58 @@ async function runCommand(
   // What these print is read by scripts; their errors stay out of it.
   const log = createLog(level, PRINTING.has(command.name) ? world.err : world.out);
   try {
-    switch (command.name) {
-      case 'help':
-        return help(parsed.rest, world);
-      case 'create':
-        return print(`${await createToken(parsed.values, parsed.rest, world.env)}\n`, world);
-      case 'list': {
-        const lines = await listNodes(parsed.values, parsed.rest, world.env);
-        return print(lines.map((line) => `${line}\n`).join(''), world);
-      }
-      case 'join':
-        await world.join(joinOptions(parsed.values, parsed.rest, world.env), log);
-        return EXIT_OK;
-      case 'discovery':
-        await world.discovery(discoveryServiceOptions(parsed.values, parsed.rest, world.env), log);
-        return EXIT_OK;
-      case 'certs':
-        return print(await makeCertificates(parsed.values, parsed.rest), world);
-      case 'manage':
-        await world.manage(manageOptions(parsed.values, parsed.rest, world.env), log);
-        return EXIT_OK;
-    }
+    return await carryOut(command.name, parsed.values, parsed.rest, { ...world, log, debug });
   } catch (error) {
     log.fatal(messageOf(error));
     return exitCodeOf(error);
+  }
+}
+
+/** Each command's code is loaded when it is asked for: an agent, one on every host, holds no manager in its memory. */
+async function carryOut(
+  name: CommandSpec['name'],
+  values: FlagValues,
+  args: readonly string[],
+  world: Surroundings & { log: Logger; debug: boolean },
+): Promise<number> {
+  const { env, log, debug } = world;
+  const warn = (sentence: string): void => log.warn(sentence);
+  switch (name) {
+    case 'help':
+      return help(args, world);
+    case 'create': {
+      const { createToken } = await import('./create.ts');
+      return print(`${await createToken(values, args, env, warn)}\n`, world);
+    }
+    case 'list': {
+      const { listNodes } = await import('./list.ts');
+      const lines = await listNodes(values, args, env, warn);
+      return print(lines.map((line) => `${line}\n`).join(''), world);
+    }
+    case 'join': {
+      stayLean();
+      const { joinOptions } = await import('./join-options.ts');
+      await world.join(joinOptions(values, args, env), log);
+      return EXIT_OK;
+    }
+    case 'discovery': {
+      const { discoveryServiceOptions } = await import('./discovery-service.ts');
+      await world.discovery(discoveryServiceOptions(values, args, env), log);
+      return EXIT_OK;
+    }
+    case 'certs': {
+      const { makeCertificates } = await import('./certs.ts');
+      return print(await makeCertificates(values, args), world);
+    }
+    case 'health': {
+      const { checkHealth } = await import('./health.ts');
+      return print(await checkHealth(args, env), world);
+    }
+    case 'manage': {
+      const { manageOptions } = await import('./manage-options.ts');
+      await world.manage({ ...manageOptions(values, args, env), debug }, log);
+      return EXIT_OK;
+    }
   }
 }
 

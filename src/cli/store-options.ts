@@ -1,12 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { SwarmError } from '../base/errors.ts';
 import { fileReason } from '../base/file-reason.ts';
-import type { StoreOptions } from '../discovery/index.ts';
+import type { DiscoverySpec, Scheme, StoreOptions } from '../discovery/index.ts';
 import { keyValues } from './key-values.ts';
 
 /** The TLS files of a store come all three or not at all. */
 const TLS_KEYS = ['kv.cacertfile', 'kv.certfile', 'kv.keyfile'];
 const KEYS = ['kv.path', ...TLS_KEYS, 'etcd.api', 'token.url'];
+
+/** What each form takes; zk:// refuses TLS files itself. */
+const USED: Readonly<Record<Scheme, readonly string[]>> = {
+  nodes: [],
+  file: [],
+  token: [...TLS_KEYS, 'token.url'],
+  consul: ['kv.path', ...TLS_KEYS],
+  etcd: ['kv.path', ...TLS_KEYS, 'etcd.api'],
+  zk: ['kv.path', ...TLS_KEYS],
+};
 
 /**
  * What `--discovery-opt` and SWARM_TOKEN_URL say, files read. Throws `invalid` for a key that is unknown, lacks its
@@ -27,6 +37,15 @@ export function storeOptions(options: readonly string[], env: NodeJS.ProcessEnv)
     ...(etcdApi ? { etcdApi } : {}),
     ...(tokenUrl ? { tokenUrl } : {}),
   };
+}
+
+/** A sentence for the log about `--discovery-opt` keys that this discovery does not take; none where it takes all. */
+export function unusedOptions(options: readonly string[], { scheme, rest }: DiscoverySpec): string[] {
+  // `token://host/path/TOKEN` names its own service.
+  const used = USED[scheme].filter((key) => key !== 'token.url' || !rest.includes('/'));
+  const unused = [...keyValues('discovery-opt', options).keys()].filter((key) => !used.includes(key));
+  if (unused.length === 0) return [];
+  return [`--discovery-opt ${unused.join(', ')}: not used by ${scheme}:// discovery`];
 }
 
 function tlsOf(given: ReadonlyMap<string, string>): StoreOptions['tls'] {

@@ -1,15 +1,24 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileReason } from '../base/file-reason.ts';
-import { SwarmError } from '../base/errors.ts';
+import { messageOf, SwarmError } from '../base/errors.ts';
+import { readCertificates, readPrivateKey } from '../certs/index.ts';
 import type { FlagValues } from './flags.ts';
+import { refuseOutOfTime } from './tls-findings.ts';
 
-/** PEM bytes, read and checked; `verify` asks every peer for a certificate of `ca`. */
+/** PEM bytes, read and checked; `verify` asks every peer for a certificate of `ca`. They change in place when renewed. */
 export interface TlsFiles {
   ca?: Buffer;
   cert: Buffer;
   key: Buffer;
   verify: boolean;
+  readonly paths: TlsPaths;
+}
+
+/** Where they were read. */
+export interface TlsPaths {
+  ca?: string;
+  cert: string;
+  key: string;
 }
 
 /**
@@ -32,43 +41,51 @@ export function tlsFiles(values: FlagValues): TlsFiles | undefined {
   if (!cert || !key)
     throw new SwarmError('invalid', '--tlscert and --tlskey must be provided when using --tls');
   if (verify && !ca) throw new SwarmError('invalid', '--tlscacert must be provided when using --tlsverify');
-  const pair = loadPair(cert, key);
-  return { ...pair, ...(ca ? { ca: loadCa(ca) } : {}), verify };
+  const paths = { ...(ca ? { ca } : {}), cert, key };
+  const files = { ...loadTlsFiles(paths), verify, paths };
+  refuseOutOfTime(files, Date.now());
+  return files;
+}
+
+/** Reads the files and sees that they fit one another. Throws `unavailable`, naming the file. */
+export function loadTlsFiles(paths: TlsPaths): Pick<TlsFiles, 'ca' | 'cert' | 'key'> {
+  const pair = loadPair(paths.cert, paths.key);
+  return { ...pair, ...(paths.ca === undefined ? {} : { ca: loadCa(paths.ca) }) };
 }
 
 function loadPair(certPath: string, keyPath: string): { cert: Buffer; key: Buffer } {
-  const refuse = (why: string): SwarmError =>
-    new SwarmError('unavailable', `Couldn't load X509 key pair (${certPath}, ${keyPath}): ${why}`);
-  const cert = read(certPath, refuse);
-  const key = read(keyPath, refuse);
-  const certificate = usable(() => new X509Certificate(cert));
-  if (!certificate) throw refuse(`${certPath}: no certificate in PEM form in it`);
-  const privateKey = usable(() => createPrivateKey(key));
-  if (!privateKey) throw refuse(`${keyPath}: no private key in PEM form in it. Key encrypted?`);
-  if (!certificate.checkPrivateKey(privateKey)) throw refuse('private key does not match public key');
+  const prefix = `Couldn't load X509 key pair (${certPath}, ${keyPath})`;
+  const cert = read(certPath, prefix);
+  const key = read(keyPath, prefix);
+  const [certificate] = saying(prefix, () => readCertificates(cert, certPath));
+  const privateKey = saying(prefix, () => readPrivateKey(key, keyPath));
+  if (!certificate.checkPrivateKey(privateKey))
+    throw new SwarmError('unavailable', `${prefix}: private key does not match public key`);
+  // OpenSSL refuses more than that, such as a key that is too short.
+  const { createSecureContext } = process.getBuiltinModule('node:tls');
+  saying(prefix, () => createSecureContext({ cert, key }));
   return { cert, key };
 }
 
 function loadCa(path: string): Buffer {
-  const refuse = (why: string): SwarmError =>
-    new SwarmError('unavailable', `Couldn't read CA certificate: ${why}`);
-  const ca = read(path, refuse);
-  if (!usable(() => new X509Certificate(ca))) throw refuse(`${path}: no certificate in PEM form in it`);
+  const prefix = "Couldn't read CA certificate";
+  const ca = read(path, prefix);
+  saying(prefix, () => readCertificates(ca, path));
   return ca;
 }
 
-function read(path: string, refuse: (why: string) => SwarmError): Buffer {
+function read(path: string, prefix: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw refuse(`open ${path}: ${fileReason(error)}`);
+    throw new SwarmError('unavailable', `${prefix}: open ${path}: ${fileReason(error)}`);
   }
 }
 
-function usable<T>(make: () => T): T | undefined {
+function saying<T>(prefix: string, act: () => T): T {
   try {
-    return make();
-  } catch {
-    return undefined;
+    return act();
+  } catch (error) {
+    throw new SwarmError('unavailable', `${prefix}: ${messageOf(error)}`);
   }
 }

@@ -1,3 +1,5 @@
+export { createToken } from './create-token.ts';
+export { Election, type ElectionOptions } from './election.ts';
 export { openDiscovery, type OpenOptions } from './open.ts';
 export { parseDiscovery } from './spec.ts';
 export type {

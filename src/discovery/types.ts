@@ -21,7 +21,10 @@ export type DiscoveryEvent =
 /** Where the engines of a cluster are found. */
 export interface Discovery {
   readonly scheme: Scheme;
-  /** The engines now. Rejects with a SwarmError that says what could not be read, or which entry is wrong. */
+  /**
+   * The engines now. Rejects with a SwarmError that says what could not be read, or which line of a person's list is
+   * wrong; what a store has that is no address is left out (a watch names it).
+   */
   list(options: { signal: AbortSignal }): Promise<readonly Entry[]>;
   /**
    * Yields at once, then at every change until the signal fires, which ends it without an error. The same trouble is

@@ -1,4 +1,4 @@
-export { readJson, type JsonObject } from './body.ts';
+export { readBody, readJson, type JsonObject } from './body.ts';
 export { ApiCall, type Hijack } from './call.ts';
 export {
   FilterTests,

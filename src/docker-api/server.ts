@@ -7,9 +7,11 @@ import {
   type Server as NetServer,
   type Socket,
 } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Hijack } from './call.ts';
 import { isHijackPath, readRequestHead } from './hijack.ts';
+import { endWith, plainAnswer } from './last-word.ts';
+import { quietRefusals } from './refusals.ts';
+import { beginsTls, refuseTls, TlsFront, type OnRefused, type ServerTls } from './tls-front.ts';
 
 /** Where a server listens. */
 export type Listen = { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string };
@@ -17,7 +19,9 @@ export type Listen = { kind: 'tcp'; host: string; port: number } | { kind: 'unix
 export interface ApiServerOptions {
   listen: readonly Listen[];
   /** Speak TLS on the TCP addresses. */
-  tls?: { ca?: Buffer; cert: Buffer; key: Buffer; verifyClients: boolean };
+  tls?: ServerTls;
+  /** Told of clients that came with the wrong TLS, at most once a minute for each address. */
+  onRefused?: OnRefused;
   /** Answers one request; with `hijack` the connection has left HTTP already. Must not throw. */
   handle: (req: IncomingMessage, res: ServerResponse, hijack?: Hijack) => void;
 }
@@ -25,25 +29,22 @@ export interface ApiServerOptions {
 export interface ApiServer {
   /** What was bound, ports resolved. */
   readonly addresses: readonly Listen[];
-  /** Stops listening, gives answers under way `graceMs`, then cuts what is left. */
-  close(graceMs?: number): Promise<void>;
+  /** Stops listening, gives answers under way `graceMs`, or until `quiet`, then cuts what is left. */
+  close(graceMs?: number, quiet?: Promise<void>): Promise<void>;
 }
 
 const HEAD_TIMEOUT_MS = 60_000;
 /** Docker keeps idle connections; closing them early races with the next request of a client. */
 const IDLE_TIMEOUT_MS = 10 * 60_000;
-const LAST_WORD_MS = 2_000;
+/** How long what was just answered may be on its way to a socket. */
+const FLUSH_MS = 200;
 /** Probes find a client that vanished without a word; a reader of events would be kept for ever. */
 const LISTENING = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 const HEADER_MAX_BYTES = 128 * 1024;
-const TLS_HANDSHAKE = 0x16;
 const CLIENT_ERRORS: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
-const PLAIN_AT_TLS =
-  'HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n' +
-  'Client sent an HTTP request to an HTTPS server.\n';
 
 /**
  * Listens and hands over requests. Every connection is looked at before the HTTP parser sees it, for two reasons:
@@ -54,8 +55,10 @@ const PLAIN_AT_TLS =
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const open = new Set<Socket>();
   const http = createHttp(options.handle);
+  const onRefused = quietRefusals(options.onRefused ?? (() => undefined));
+  const serve = (socket: Socket, seen: Buffer): void => receive(socket, seen, http, options.handle);
   const secure = options.tls
-    ? createTls(options.tls, (socket) => receive(socket, http, options.handle))
+    ? new TlsFront(options.tls, (socket) => peek(socket, hasTarget, (seen) => serve(socket, seen)), onRefused)
     : undefined;
   const bound: NetServer[] = [];
   const addresses: Listen[] = [];
@@ -69,8 +72,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         open.add(socket);
         socket.once('close', () => open.delete(socket));
         socket.on('error', () => undefined);
-        if (tls) receiveSecure(socket, tls);
-        else receive(socket, http, options.handle);
+        if (tls) peek(socket, always, (seen) => tls.receive(socket, seen));
+        else
+          peek(socket, hasTarget, (seen) => {
+            if (beginsTls(seen)) refuseTls(socket, onRefused);
+            else serve(socket, seen);
+          });
       });
       bound.push(server);
       addresses.push(await listenOn(server, listen));
@@ -81,15 +88,16 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
   return {
     addresses,
-    async close(graceMs = 1000) {
+    async close(graceMs = 1000, quiet?: Promise<void>) {
       const closed = Promise.all(
         bound.map((server) => new Promise<void>((done) => server.close(() => done()))),
       );
       http.closeIdleConnections();
-      const timer = setTimeout(cut, graceMs);
+      const timers = [setTimeout(cut, graceMs)];
+      void quiet?.then(() => timers.push(setTimeout(cut, FLUSH_MS)));
       await closed;
       http.close();
-      clearTimeout(timer);
+      for (const timer of timers) clearTimeout(timer);
     },
   };
 }
@@ -111,40 +119,11 @@ function createHttp(handle: ApiServerOptions['handle']): Server {
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (!socket.writable) return;
     const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request';
-    endWith(
-      socket,
-      `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`,
-    );
+    endWith(socket, plainAnswer(status, status));
   });
   // It looks at its time limits from the moment it listens, and this one never does by itself.
   http.emit('listening');
   return http;
-}
-
-function createTls(tls: NonNullable<ApiServerOptions['tls']>, accept: (socket: Socket) => void): TlsServer {
-  const server = createTlsServer(
-    {
-      ...(tls.ca ? { ca: tls.ca } : {}),
-      cert: tls.cert,
-      key: tls.key,
-      requestCert: tls.verifyClients,
-      rejectUnauthorized: tls.verifyClients,
-      minVersion: 'TLSv1.2',
-      allowHalfOpen: true,
-    },
-    (socket) => {
-      socket.on('error', () => undefined);
-      accept(socket);
-    },
-  );
-  server.on('tlsClientError', (_error, socket) => socket.destroy());
-  return server;
-}
-
-/** Says a last word. A peer that then keeps its half open does not keep the connection. */
-function endWith(socket: Socket, text: string): void {
-  socket.end(text);
-  setTimeout(() => socket.destroy(), LAST_WORD_MS).unref();
 }
 
 /** Calls back with the first bytes of a connection, as many as `enough` asks for; they stay to be read. */
@@ -171,41 +150,27 @@ function peek(socket: Socket, enough: (seen: Buffer) => boolean, done: (seen: Bu
   socket.on('close', stop);
 }
 
-function receiveSecure(socket: Socket, tls: TlsServer): void {
-  peek(socket, always, (chunk) => {
-    if (chunk[0] === TLS_HANDSHAKE) {
-      // TLS takes the bytes that wait and reads the socket itself from here on.
-      tls.emit('connection', socket);
-    } else {
-      endWith(socket, PLAIN_AT_TLS);
-      socket.resume();
-    }
-  });
-}
-
-function receive(socket: Socket, http: Server, handle: ApiServerOptions['handle']): void {
-  peek(socket, hasTarget, (chunk) => {
-    if (mayHijack(chunk)) {
-      readRequestHead(socket, HEAD_TIMEOUT_MS, (head) => {
-        if (head.ordinary) {
-          socket.unshift(head.raw);
-          http.emit('connection', socket);
-          socket.resume();
-          return;
-        }
-        const req = new IncomingMessage(socket);
-        req.method = head.method;
-        req.url = head.url;
-        req.httpVersion = '1.1';
-        req.httpVersionMajor = 1;
-        req.httpVersionMinor = 1;
-        req.rawHeaders = head.rawHeaders;
-        takeOver(req, socket, head.rest, handle);
-      });
-    } else {
+function receive(socket: Socket, seen: Buffer, http: Server, handle: ApiServerOptions['handle']): void {
+  if (!mayHijack(seen)) {
+    http.emit('connection', socket);
+    socket.resume();
+    return;
+  }
+  readRequestHead(socket, HEAD_TIMEOUT_MS, (head) => {
+    if (head.ordinary) {
+      socket.unshift(head.raw);
       http.emit('connection', socket);
       socket.resume();
+      return;
     }
+    const req = new IncomingMessage(socket);
+    req.method = head.method;
+    req.url = head.url;
+    req.httpVersion = '1.1';
+    req.httpVersionMajor = 1;
+    req.httpVersionMinor = 1;
+    req.rawHeaders = head.rawHeaders;
+    takeOver(req, socket, head.rest, handle);
   });
 }
 

@@ -2,16 +2,10 @@ import { connect as netConnect } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
-import { SwarmError, messageOf } from '../base/errors.ts';
+import { SwarmError } from '../base/errors.ts';
 import type { EngineAddress } from './address.ts';
-
-/** What a connection to an engine needs to speak TLS. PEM bytes; `verify` checks the engine against `ca`. */
-export interface EngineTls {
-  ca?: Buffer;
-  cert?: Buffer;
-  key?: Buffer;
-  verify: boolean;
-}
+import { connectorTo, tlsOptions, type EngineTls } from './connector.ts';
+import { tlsPortWords, wireWords } from './wire-words.ts';
 
 /** An answer that was read whole. */
 export interface EngineAnswer {
@@ -49,19 +43,14 @@ export class EngineClient {
   constructor(address: EngineAddress, tls?: EngineTls) {
     this.address = address;
     this.#tls = address.kind === 'tcp' ? tls : undefined;
-    const secure = this.#tls;
-    this.#pool = new Pool(originOf(address, secure !== undefined), {
+    this.#pool = new Pool(originOf(address, this.#tls !== undefined), {
       connections: null,
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
       // The engine keeps idle connections; dropping ours first means none is found dead when it is needed.
       keepAliveTimeout: 20_000,
-      connect: {
-        timeout: CONNECT_TIMEOUT_MS,
-        ...(address.kind === 'unix' ? { socketPath: address.path } : {}),
-        ...(secure ? tlsOptions(secure) : {}),
-      },
+      connect: connectorTo(address, this.#tls, CONNECT_TIMEOUT_MS),
     });
   }
 
@@ -145,6 +134,8 @@ export class EngineClient {
   /** `call`, for a JSON answer with a 2xx status; anything else throws with the engine's own words. */
   async json(path: string, options: CallOptions = {}): Promise<unknown> {
     const answer = await this.call(path, options);
+    const secured = tlsPortWords(answer.status, answer.body);
+    if (secured !== undefined) throw new SwarmError('unavailable', `engine ${this.address.text}: ${secured}`);
     if (answer.status < 200 || answer.status > 299) throw engineRefusal(answer);
     try {
       return JSON.parse(answer.body.toString('utf8')) as unknown;
@@ -192,7 +183,7 @@ export class EngineClient {
       return new SwarmError('timeout', `engine ${this.address.text} did not answer in time`, {
         cause: error,
       });
-    return new SwarmError('unavailable', `engine ${this.address.text}: ${wireMessage(error)}`, {
+    return new SwarmError('unavailable', `engine ${this.address.text}: ${wireWords(error, this.address)}`, {
       cause: error,
     });
   }
@@ -243,26 +234,4 @@ export function refusalMessage(answer: EngineAnswer): string {
 function originOf(address: EngineAddress, secure: boolean): string {
   if (address.kind === 'unix') return 'http://localhost';
   return `${secure ? 'https' : 'http'}://${address.text}`;
-}
-
-function tlsOptions(tls: EngineTls): {
-  ca?: Buffer;
-  cert?: Buffer;
-  key?: Buffer;
-  rejectUnauthorized: boolean;
-} {
-  return {
-    ...(tls.ca ? { ca: tls.ca } : {}),
-    ...(tls.cert ? { cert: tls.cert } : {}),
-    ...(tls.key ? { key: tls.key } : {}),
-    rejectUnauthorized: tls.verify,
-  };
-}
-
-function wireMessage(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0]);
-  if (error instanceof Error && /HTTPParserError/.test(error.name)) {
-    return `not HTTP (${error.message}): is this an engine's port, and does it speak TLS?`;
-  }
-  return messageOf(error);
 }

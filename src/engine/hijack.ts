@@ -29,19 +29,33 @@ const LAST_CHUNK = '0\r\n\r\n';
  * Until the engine has agreed to leave HTTP it gets the request and nothing behind it; when it declines (any answer
  * that is an ordinary HTTP response) the client gets that answer and its connection is closed. So nothing a client
  * sends ever reaches an engine as a request of its own, past the manager.
- * Resolves when both directions are closed; rejects with `unavailable` while nothing was sent to the client.
+ * When `lost` fires, the engine's side is closed. Resolves when both directions are closed; rejects with `unavailable`
+ * while nothing was sent to the client.
  */
 export async function relayHijacked(
-  engine: EngineClient,
+  engine: Pick<EngineClient, 'address' | 'connect'>,
   request: HijackedRequest,
   path: string,
+  lost?: AbortSignal,
 ): Promise<void> {
   const client = request.socket;
   if (client.destroyed) return;
   const leaving = new AbortController();
   const onLeave = (): void => leaving.abort();
   client.once('close', onLeave);
-  const upstream = await engine.connect(leaving.signal).finally(() => client.off('close', onLeave));
+  lost?.addEventListener('abort', onLeave, { once: true });
+  const upstream = await engine.connect(leaving.signal).finally(() => {
+    client.off('close', onLeave);
+    lost?.removeEventListener('abort', onLeave);
+  });
+  // Who left just now is not told of again.
+  if (hasLeft(client)) {
+    upstream.destroy();
+    return;
+  }
+  const onLost = (): void => void upstream.destroy();
+  lost?.addEventListener('abort', onLost, { once: true });
+  upstream.once('close', () => lost?.removeEventListener('abort', onLost));
   await new Promise<void>((resolve, reject) => {
     let answered = false;
     let open = 2;
@@ -111,6 +125,10 @@ export async function relayHijacked(
     };
     readHead(upstream, onHead);
   });
+}
+
+function hasLeft({ destroyed }: Duplex): boolean {
+  return destroyed;
 }
 
 function requestHead(request: HijackedRequest, path: string, hasBody: boolean): string {

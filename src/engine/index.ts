@@ -1,12 +1,8 @@
 export { parseEngineAddress, type EngineAddress } from './address.ts';
-export {
-  EngineClient,
-  engineRefusal,
-  type CallOptions,
-  type EngineAnswer,
-  type EngineTls,
-} from './client.ts';
+export { EngineClient, engineRefusal, type CallOptions, type EngineAnswer } from './client.ts';
+export type { EngineTls } from './connector.ts';
 export { Broadcast, type Branch } from './broadcast.ts';
+export { EventPlace } from './event-place.ts';
 export { followEvents, type EngineEvent } from './events.ts';
 export { relayHijacked, type HijackedRequest } from './hijack.ts';
 export { relay, relayedBody, relayedHeaders, type RelayOptions, type RelayRequest } from './relay.ts';

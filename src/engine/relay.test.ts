@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import type { Dispatcher } from 'undici';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseEngineAddress } from './address.ts';
 import { EngineClient } from './client.ts';
 import { relay, relayedBody } from './relay.ts';
@@ -37,6 +38,32 @@ describe('relay', () => {
     });
     const answer = await fetch(`http://127.0.0.1:${port}/`);
     expect([answer.status, answer.statusText, await answer.text()]).toEqual([200, 'gut ?', '{}']);
+  });
+
+  it('leaves an answer alone that was begun after it gave up, when its connection fails in the end', async () => {
+    const slow = new EngineClient(parseEngineAddress('127.0.0.1:9'));
+    closing.push(() => void slow.close());
+    const handlers: Dispatcher.DispatchHandler[] = [];
+    vi.spyOn(slow.dispatcher, 'dispatch').mockImplementation((_options, handler) => {
+      handlers.push(handler);
+      return true;
+    });
+    let goOn = (): unknown => undefined;
+    const engine = await engineAt((_req, res) => {
+      res.write('first, ');
+      goOn = () => res.end('second');
+    });
+    const request = { method: 'GET', path: '/', headers: {}, body: null };
+    const port = await serve((_req, res) => {
+      const giveUp = new AbortController();
+      const first = relay(slow, request, res, { signal: giveUp.signal });
+      giveUp.abort();
+      void first.catch(() => relay(engine, request, res));
+    });
+    const answer = await fetch(`http://127.0.0.1:${port}/`);
+    handlers[0]?.onResponseError?.({} as Dispatcher.DispatchController, new Error('connect timed out'));
+    goOn();
+    expect(await answer.text()).toBe('first, second');
   });
 
   it('asks nothing of the engine for a client that is gone already', async () => {

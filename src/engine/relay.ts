@@ -31,6 +31,14 @@ export interface RelayRequest {
 export interface RelayOptions {
   /** How long the engine may take until its status line; unlimited when not given. */
   headTimeoutMs?: number;
+  /** Called when the request begins to be sent; a failure before that has changed nothing at the engine. */
+  onSent?: () => void;
+  /** True for an answer that the client is not to get; the relay then rejects with `unavailable`. */
+  declines?: (status: number, headers: IncomingHttpHeaders) => boolean;
+  /** Gives up: rejects with `unavailable` while nothing was sent to the client, else ends the client's answer. */
+  signal?: AbortSignal;
+  /** The engine is lost: rejects with the reason while nothing was sent to the client, else cuts its connection. */
+  lost?: AbortSignal;
 }
 
 /** The request headers that travel on to an engine. */
@@ -98,6 +106,8 @@ export function relay(
     let timer: NodeJS.Timeout | undefined;
     let late = false;
     let gone = false;
+    let givenUp = false;
+    let settled = false;
 
     const onDrain = (): void => control?.resume();
     const onClose = (): void => {
@@ -106,8 +116,22 @@ export function relay(
       control?.abort(new Error('the client is gone'));
       if (control === undefined) settle();
     };
+    const onGiveUp = (): void => {
+      givenUp = true;
+      const reason = new Error('given up');
+      if (control === undefined) settle(engine.failure(reason, false));
+      else control.abort(reason);
+    };
+    const onLost = (): void => {
+      const reason = options.lost?.reason as Error;
+      if (control === undefined) settle(engine.failure(reason, false));
+      else control.abort(reason);
+    };
     const settle = (error?: SwarmError): void => {
+      settled = true;
       clearTimeout(timer);
+      options.lost?.removeEventListener('abort', onLost);
+      options.signal?.removeEventListener('abort', onGiveUp);
       response.off('drain', onDrain);
       response.off('close', onClose);
       if (error) reject(error);
@@ -115,6 +139,10 @@ export function relay(
     };
     response.on('drain', onDrain);
     response.on('close', onClose);
+    options.signal?.addEventListener('abort', onGiveUp, { once: true });
+    if (options.signal?.aborted) onGiveUp();
+    options.lost?.addEventListener('abort', onLost, { once: true });
+    if (options.lost?.aborted) onLost();
     if (options.headTimeoutMs !== undefined) {
       timer = setTimeout(() => {
         late = true;
@@ -132,11 +160,16 @@ export function relay(
       {
         onRequestStart(controller) {
           control = controller;
-          if (gone) controller.abort(new Error('the client is gone'));
+          if (settled) controller.abort(new Error('given up'));
+          else options.onSent?.();
         },
-        onResponseStart(_controller, code, headers, statusMessage) {
+        onResponseStart(controller, code, headers, statusMessage) {
           if (code < 200) return;
           clearTimeout(timer);
+          if (options.declines?.(code, headers) === true) {
+            controller.abort(new Error('declined'));
+            return;
+          }
           status = code;
           const answer: Record<string, string | string[]> = {};
           for (const name in headers) {
@@ -156,9 +189,12 @@ export function relay(
           settle();
         },
         onResponseError(_controller, cause) {
+          // Whoever was told of the end while this was still connecting may have begun another answer.
+          if (settled) return;
           if (gone) settle();
           else if (response.headersSent) {
-            response.destroy();
+            if (givenUp) response.end();
+            else response.destroy();
             settle();
           } else settle(engine.failure(cause, late));
         },

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { SwarmError, messageOf } from '../base/errors.ts';
 import { ApiCall, Router, parseApiVersion, type Hijack } from '../docker-api/index.ts';
 import type { Context } from './context.ts';
-import { createRoutes } from './routes.ts';
+import { createRoutes, type Route } from './routes.ts';
 import { commonHeaders, versionRefusal } from './system/system.ts';
 
 /** The Docker API of the pool, as a function of one request. */
@@ -13,19 +13,19 @@ export function createApi(
   const router = new Router(createRoutes());
   const { log } = context.config;
 
-  const answer = async (call: ApiCall, { refusal, location }: Target): Promise<void> => {
+  const answer = async (call: ApiCall, { refusal, location }: Target, found: Found): Promise<void> => {
     if (location !== undefined) {
       call.dropUpload();
       call.res.setHeader('Location', location);
       call.empty(301);
       return;
     }
+    if (await context.forwarder?.take(call)) return;
     if (refusal) throw refusal;
     if (call.method === 'OPTIONS') {
       call.empty(200);
       return;
     }
-    const found = router.find(call.method, call.path);
     if (!found) {
       call.refuse(404, 'page not found');
       return;
@@ -38,8 +38,10 @@ export function createApi(
     const target = readTarget(req.url ?? '/', context);
     const call = new ApiCall({ req, res, hijack, ...target });
     res.on('error', () => undefined);
+    const found = router.find(call.method, call.path);
+    const done = context.calls.begin(call, found?.route);
     commonHeaders(call, context);
-    answer(call, target).catch((error: unknown) => {
+    const answered = answer(call, target, found).catch((error: unknown) => {
       if (!(error instanceof SwarmError))
         log.error({ err: messageOf(error), path: call.path }, 'Request failed');
       else log.debug({ err: error.message, method: call.method, path: call.path }, 'Request refused');
@@ -51,8 +53,11 @@ export function createApi(
         res.destroy();
       }
     });
+    void answered.finally(done);
   };
 }
+
+type Found = ReturnType<Router<Route>['find']>;
 
 interface Target {
   path: string;

@@ -5,7 +5,10 @@ import type { Discovery } from '../discovery/index.ts';
 /** Where the manager listens. */
 export type ListenAddress = { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string };
 
-/** Key material shared by the listener and by the connections to the engines. PEM bytes. */
+/**
+ * Key material shared by the listener and by the connections to the engines. PEM bytes. The fields change in place when
+ * the files are renewed: whoever connects reads them then, and keeps no copy.
+ */
 export interface TlsMaterial {
   ca?: Buffer;
   cert?: Buffer;
@@ -31,6 +34,8 @@ export interface ManagerConfig {
   engineRefreshMaxMs: number;
   /** Failures in a row that make an engine Unhealthy. */
   engineFailureRetry: number;
+  /** Serve /debug. */
+  debug: boolean;
   /** Answer `Access-Control-Allow-Origin: *`. */
   cors: boolean;
   /** Read the engines named by a `node=` filter anew before the list of containers is answered. */

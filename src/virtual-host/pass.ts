@@ -13,7 +13,7 @@ export interface PassOptions {
 
 /**
  * Passes a call on to an engine, at `path` (encoded, without version) and in the version nearest to the client's,
- * streams and upgrades included. Resolves with the engine's status; 101 for a connection that left HTTP.
+ * streams and upgrades included, for as long as the node is not lost. Resolves with the engine's status; 101 for a connection that left HTTP.
  */
 export async function pass(
   call: ApiCall,
@@ -30,6 +30,7 @@ export async function pass(
         node.client,
         { method: call.method, rawHeaders: call.req.rawHeaders, head, socket },
         target,
+        node.gone,
       );
       return 101;
     }
@@ -41,7 +42,7 @@ export async function pass(
     }
     const body = replaced ? options.body : relayedBody(call.req);
     const request = { method: options.method ?? call.method, path: target, headers, body: body ?? null };
-    const status = await relay(node.client, request, call.res);
+    const status = await relay(node.client, request, call.res, { lost: node.gone });
     // An engine that refuses an upload does not read it all.
     call.dropUpload();
     return status;

@@ -25,11 +25,14 @@ import {
   pruneNetworks,
   pruneVolumes,
 } from './system/prune.ts';
+import { debugVars } from './system/debug.ts';
 import { events } from './system/events.ts';
 import { createInfo } from './system/info.ts';
+import { metricsPage } from './system/metrics.ts';
 import { connectNetwork, disconnectNetwork } from './networks/networks-connect.ts';
 import { createNetwork } from './networks/networks-create.ts';
-import { inspectNetwork, listNetworks, removeNetwork } from './networks/networks.ts';
+import { inspectNetwork, listNetworks } from './networks/networks.ts';
+import { removeNetwork } from './networks/networks-remove.ts';
 import { noPlugin, notSupported, passToAny, passToBuilder, ping, version } from './system/system.ts';
 import { createVolume } from './volumes/volumes-create.ts';
 import { inspectVolume, listVolumes, removeVolume } from './volumes/volumes.ts';
@@ -68,6 +71,8 @@ export function createRoutes(): Route[] {
     route('GET', '/version', 'own', version),
     route('GET', '/info', 'merged', createInfo()),
     route('GET', '/events', 'merged', events),
+    route('GET', '/metrics', 'own', metricsPage),
+    route('GET', '/debug/vars', 'own', debugVars),
     route('POST', '/auth', 'one', passToAny),
     route('GET', '/distribution/{name}/json', 'one', passToAny),
     route('POST', '/session', 'one', passToBuilder),

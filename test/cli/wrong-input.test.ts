@@ -1,14 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runHere } from './in-process.ts';
 import { run } from './swarm-process.ts';
 
+const TOKEN = '0123456789abcdef0123456789abcdef';
 let folder = '';
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'swarm-cli-'));
   writeFileSync(join(folder, 'nodes'), 'a\nb:x\n');
   writeFileSync(join(folder, 'text.pem'), 'hello\n');
+  mkdirSync(join(folder, 'text.db'));
+  writeFileSync(join(folder, 'text.db/discovery.db'), 'hello\n'.repeat(1000));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -33,6 +37,7 @@ const WRONG: readonly (readonly [string, string, number])[] = [
   ['list', "discovery required to list a cluster. See 'swarm list --help'.", 2],
   ['join', "discovery required to join a cluster. See 'swarm join --help'.", 2],
   ['manage a b', 'discovery required to manage a cluster: one argument, not 2', 2],
+  [`manage token://${TOKEN} b`, 'one argument, not 2 (token://(token) b)', 2],
   ['manage foo://a', 'discovery service not supported: "foo"', 2],
   ['manage unix:///run/docker.sock', 'nodes://unix:///run/docker.sock', 2],
   ['manage nodes://', 'nothing follows nodes://', 2],
@@ -109,20 +114,42 @@ const WRONG: readonly (readonly [string, string, number])[] = [
   ],
   ['manage --tls --tlscert @none.pem --tlskey k a', '@none.pem: no such file or directory', 1],
   ['manage --tls --tlscert @text.pem --tlskey @text.pem a', '@text.pem: no certificate in PEM form', 1],
-  // Later ones.
-  ['manage token://abc', 'token:// discovery is not available yet', 1],
-  ['manage etcd://10.0.0.1:2379/p', 'etcd:// discovery is not available yet', 1],
-  ['manage --replication --advertise a:1 consul://a/p', 'consul:// discovery is not available yet', 1],
-  ['list zk://a/p', 'zk:// discovery is not available yet', 1],
-  ['create', 'swarm create is not available yet', 1],
+  // Stores.
+  ['list etcd://127.0.0.1:1/p', 'etcd at 127.0.0.1:1 refuses connections', 1],
+  ['list consul://127.0.0.1:1', 'Consul at 127.0.0.1:1 refuses connections', 1],
+  ['list zk://127.0.0.1:1/p', 'ZooKeeper at 127.0.0.1:1 refuses connections', 1],
+  // Tokens.
+  ['manage token://abc', 'malformed token "abc": a token has 32 hexadecimal digits', 2],
+  [`list token://${TOKEN}`, 'no token service is known, and the public one', 1],
+  [`list --discovery-opt token.url=ftp://a token://${TOKEN}`, 'expected http://HOST:PORT or https', 2],
+  [`join --addr a:1 token://${TOKEN}x`, 'malformed token', 2],
+  [
+    `list --discovery-opt token.url=http://127.0.0.1:1 token://${TOKEN}`,
+    'token service http://127.0.0.1:1: connection refused',
+    1,
+  ],
+  ['create', 'Start one: swarm discovery -H tcp://0.0.0.0:8090, and name it: export SWARM_TOKEN_URL', 1],
+  ['create --discovery-opt token.url=http://127.0.0.1:1', 'http://127.0.0.1:1: connection refused', 1],
+  ['create --discovery-opt token.url=8090', 'invalid URL of a token service "8090"', 2],
   ['create x', 'the `create` command takes no arguments', 2],
-  ['join --addr 10.0.0.1:2375 etcd://a', 'swarm join is not available yet', 1],
+  // join.
   ['join a', 'missing mandatory --advertise flag', 2],
   ['join --addr 10.0.0.1 a', '--advertise should be of the form ip:port or hostname:port', 2],
+  ['join --addr 10.0.0.300:2375 a', '--advertise should be of the form ip:port or hostname:port', 2],
   ['join --addr a:1 --ttl 60s a', '--ttl must be strictly superior to the heartbeat value', 2],
   ['join --addr a:1 --delay -1s a', '--delay should not be a negative number', 2],
   ['join --addr a:1 --heartbeat 1ms a', '--heartbeat should be at least one second', 2],
-  ['join --host :4000 --addr a:1 a', 'join names its engine with --advertise', 2],
+  ['join --addr 127.0.0.1:1 a', 'not implemented in this discovery service', 1],
+  // discovery.
+  ['discovery x', 'the `discovery` command takes no arguments', 2],
+  ['discovery -H 8090', 'invalid --host "8090": missing port in address', 2],
+  ['discovery --tls', '--tlscert and --tlskey must be provided when using --tls', 2],
+  ['discovery --state-dir @nodes', "cannot keep tokens in '@nodes/discovery.db'", 1],
+  ['discovery --state-dir @text.db', 'file is not a database', 1],
+  ['discovery -H tcp://192.0.2.1:1 --state-dir @state', 'not an address of this machine', 1],
+  // health.
+  ['health', "nothing reports here: '@none': no such file or directory", 1],
+  ['health x', 'the `health` command takes no arguments', 2],
   // list.
   ['list --timeout 0s a', '--timeout should be a positive number', 2],
   ['list --timeout 5 a', 'invalid --timeout: time: missing unit', 2],
@@ -130,8 +157,36 @@ const WRONG: readonly (readonly [string, string, number])[] = [
   ['list file:///nowhere', "failed to read '/nowhere': no such file or directory", 1],
 ];
 
-test.concurrent.each(WRONG)('swarm %s', async (line, words, code) => {
-  const result = await run(line.replaceAll('@', `${folder}/`).split(' '));
+/** Those that are tried as processes: a few of each kind, and what gets as far as listening or joining. */
+const AS_PROCESS: ReadonlySet<string> = new Set([
+  'frobnicate',
+  'manage --tls=perhaps a',
+  'manage',
+  'manage -H tcp://192.0.2.1:2375 a',
+  'manage -H unix:///nowhere/s.sock a',
+  'list etcd://127.0.0.1:1/p',
+  `join --addr a:1 token://${TOKEN}x`,
+  'join --addr 127.0.0.1:1 a',
+  'discovery -H tcp://192.0.2.1:1 --state-dir @state',
+  'create',
+]);
+
+test('the lines for processes are among the wrong ones', () => {
+  expect(WRONG.filter(([line]) => AS_PROCESS.has(line))).toHaveLength(AS_PROCESS.size);
+});
+
+test.each(WRONG.filter(([line]) => !AS_PROCESS.has(line)))('swarm %s', (...wrong) => refuses(runHere, wrong));
+test.concurrent.each(WRONG.filter(([line]) => AS_PROCESS.has(line)))('swarm %s, a process', (...wrong) =>
+  refuses(run, wrong),
+);
+
+/** One line says what is wrong, the last one; the exit code says whose fault it is. */
+async function refuses(
+  how: typeof runHere,
+  [line, words, code]: readonly [string, string, number],
+): Promise<void> {
+  const env = { SWARM_HEALTH_FILE: join(folder, 'none') };
+  const result = await how(line.replaceAll('@', `${folder}/`).split(' '), env);
   const lines = (result.stdout + result.stderr).trimEnd().split('\n');
   const fatal = lines.filter((one) => one.includes(' level=fatal '));
   expect(fatal).toHaveLength(1);
@@ -139,15 +194,15 @@ test.concurrent.each(WRONG)('swarm %s', async (line, words, code) => {
   // The log quotes quotes.
   expect(fatal[0]?.replaceAll('\\"', '"')).toContain(words.replaceAll('@', `${folder}/`));
   expect(result.code).toBe(code);
-});
+}
 
 test('a flag that is not known shows the help before the message', async () => {
-  const { stdout } = await run(['join', '--foo']);
+  const { stdout } = await runHere(['join', '--foo']);
   expect(stdout).toMatch(
     /^Incorrect Usage\.\n\nUsage: swarm join \[OPTIONS\] <discovery>\n[^]*\n\ntime=".*" level=fatal /,
   );
 });
 
 test('what scripts read stays free of messages', async () => {
-  expect((await run(['list', 'a:x'])).stdout).toBe('');
+  expect((await runHere(['list', 'a:x'])).stdout).toBe('');
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cached } from './cache.ts';
 import { run } from './shell.ts';
 
-export type Suite = 'bookworm' | 'trixie' | 'sid';
+export type Suite = 'bullseye' | 'bookworm' | 'trixie' | 'sid';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, cpSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { engineCall } from './engine-api.ts';
 import type { EngineBinaries } from './engines.ts';
@@ -16,7 +17,7 @@ import {
   until,
   type CommandResult,
 } from './shell.ts';
-import type { TlsFiles } from './tls.ts';
+import { tlsArgs, type TlsFiles } from './tls.ts';
 
 export interface HostPlan {
   readonly name: string;
@@ -24,9 +25,16 @@ export interface HostPlan {
   readonly engine: EngineBinaries;
   readonly labels: Readonly<Record<string, string>>;
   readonly extraDockerdArgs: readonly string[];
-  /** The client's files, and the server's own pair. */
-  readonly tls?: { readonly client: TlsFiles; readonly cert: string; readonly key: string };
+  /** The engine's; 2375, with TLS 2376, if nothing is said. */
+  readonly port?: number;
+  /** Where the engine keeps networks that it shares with others: `etcd://ip:port`. */
+  readonly clusterStore?: string;
+  /** The client's files, and the engine's own. */
+  readonly tls?: { readonly client: TlsFiles; readonly server: TlsFiles };
 }
+
+/** Where engines that share networks tell each other of their containers. */
+const GOSSIP_PORT = 7946;
 
 interface PoweredOn {
   /** The host's first process, as this machine numbers it; everything on the host dies with it. */
@@ -42,12 +50,15 @@ interface PoweredOn {
 export class Host {
   readonly name: string;
   readonly ip: string;
-  /** "ip:2375", with TLS "ip:2376". */
+  /** "ip:2375", with TLS "ip:2376", unless another port was asked for. */
   readonly address: string;
   /** The engine's socket, as a path on this machine. */
   readonly socket: string;
   readonly engineVersion: string;
+  /** A client's files. */
   readonly tls: TlsFiles | undefined;
+  /** The files of the engine; a manager on the host has the same. */
+  readonly ownTls: TlsFiles | undefined;
   readonly #plan: HostPlan;
   readonly #run: RunFolder;
   readonly #network: Switch;
@@ -61,16 +72,22 @@ export class Host {
     this.#network = network;
     this.name = plan.name;
     this.ip = plan.ip;
-    this.address = `${plan.ip}:${plan.tls === undefined ? 2375 : 2376}`;
+    this.address = `${plan.ip}:${plan.port ?? (plan.tls === undefined ? 2375 : 2376)}`;
     this.socket = join(folder.path, `${plan.name}.sock`);
     this.engineVersion = plan.engine.version;
     this.tls = plan.tls?.client;
+    this.ownTls = plan.tls?.server;
     this.#port = `port${plan.ip.split('.')[3]}`;
   }
 
   /** The engine's ID, as it was when the daemon last started. */
   get engineId(): string {
     return this.#engineId;
+  }
+
+  /** Whether its engine has a cluster store. */
+  get sharesNetworks(): boolean {
+    return this.#plan.clusterStore !== undefined;
   }
 
   /** The host's first process, for nsenter; undefined while the power is off. */
@@ -109,6 +126,12 @@ export class Host {
 
   /** Boots the host and starts its engine. */
   async powerOn(): Promise<void> {
+    await this.boot();
+    await this.start();
+  }
+
+  /** Boots the host without its engine: what that needs at its start can run on the host before it. */
+  async boot(): Promise<void> {
     if (this.#on !== undefined) return;
     const disk = this.#disk;
     // /etc is an overlay, so that the engine keeps its identity in a file of its own and no name server is known.
@@ -128,7 +151,6 @@ export class Host {
     );
     this.#on = { init: child, initPid };
     await this.#network.plug(this.#port, initPid, this.ip);
-    await this.start();
   }
 
   /** Pulls the plug: nobody is told, nothing on the host survives, its disk does. */
@@ -138,7 +160,7 @@ export class Host {
     this.#on = undefined;
     await this.#network.setPort(this.#port, 'down');
     await this.#killAll(on);
-    await this.#network.unplugged(this.#port);
+    await this.#network.unplug(this.#port);
   }
 
   /** Ends the host for good, without the care that powerOff takes. */
@@ -179,6 +201,8 @@ export class Host {
       });
       if (info === 'ended') throw new Error(`${this.name}: dockerd ended at its start`);
       this.#engineId = info.ID;
+      if (this.sharesNetworks)
+        await until(`${this.name}: engine found by others`, 30_000, () => answersAt(this.ip, GOSSIP_PORT));
     } catch (error) {
       throw new Error(`${String(error)}\n${this.log.slice(-3000)}`, { cause: error });
     }
@@ -269,11 +293,11 @@ export class Host {
   }
 
   #dockerdArgs(): string[] {
-    const { tls, labels, extraDockerdArgs } = this.#plan;
+    const { tls, labels, extraDockerdArgs, clusterStore } = this.#plan;
     const security =
       tls === undefined
         ? ['--tls=false'] // without a word about TLS, newer engines wait 15 s before they listen
-        : ['--tlsverify', '--tlscacert', tls.client.ca, '--tlscert', tls.cert, '--tlskey', tls.key];
+        : ['--tlsverify', ...tlsArgs(tls.server)];
     return [
       ...['--data-root', `${this.#disk}/docker`, '--pidfile', '/run/docker.pid'],
       ...[
@@ -287,6 +311,9 @@ export class Host {
       ...['--cgroup-parent', `/${runName(this.#run.id)}`, '--exec-opt', 'native.cgroupdriver=cgroupfs'],
       ...security,
       ...Object.entries(labels).map(([key, value]) => `--label=${key}=${value}`),
+      ...(clusterStore === undefined
+        ? []
+        : [`--cluster-store=${clusterStore}`, `--cluster-advertise=eth0:${this.#tcpPort}`]),
       ...extraDockerdArgs,
     ];
   }
@@ -323,4 +350,18 @@ export class Host {
     });
     await ended(on.init);
   }
+}
+
+/** True when something accepts connections there, else undefined. */
+function answersAt(host: string, port: number): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 1_000 });
+    const done = (answers: true | undefined): void => {
+      socket.destroy();
+      resolve(answers);
+    };
+    socket.once('connect', () => done(true));
+    socket.once('error', () => done(undefined));
+    socket.once('timeout', () => done(undefined));
+  });
 }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ensureEngine, type EngineVersion } from './engines.ts';
 import { Host } from './host.ts';
 import { imageArchive } from './images.ts';
@@ -17,6 +18,15 @@ export interface HostsOptions {
   /** The engine's labels, one record a host. */
   readonly labels?: readonly Readonly<Record<string, string>>[];
   readonly extraDockerdArgs?: readonly string[];
+  /** The engines' TCP port; 2375, with TLS 2376, if nothing is said. */
+  readonly port?: number;
+  /**
+   * A store through which the engines that can (20.10) share networks: called before they boot with this machine's
+   * address on their network, gives `etcd://ip:port`.
+   */
+  readonly clusterStore?: (address: string) => Promise<string>;
+  /** Called when all hosts are on the network and none has its engine yet: starts what those need. */
+  readonly beforeEngines?: (hosts: readonly Host[]) => Promise<void>;
   /** busybox, nginx and redis stand-ins on every host; true if nothing is said. */
   readonly images?: boolean;
   /** Where the hosts' disks are: in memory (quick, as good as any for behaviour), or on disk (for measurements). */
@@ -101,14 +111,20 @@ export async function startHosts(options: HostsOptions): Promise<Hosts> {
   try {
     const archive = options.images === false ? undefined : await imageArchive();
     network = await Switch.start(folder, options.disks !== 'disk');
-    all.push(...(await planHosts(options, folder, network)));
+    const clusterStore = await options.clusterStore?.(`${folder.subnet}.1`);
+    all.push(...(await planHosts(options, folder, network, clusterStore)));
+    if (options.beforeEngines !== undefined) {
+      await each(all, (host) => host.boot());
+      await options.beforeEngines(all);
+    }
+    let sharing = Promise.resolve();
     const boot = async (host: Host): Promise<void> => {
-      await host.powerOn();
+      // Engines look for each other once, at their start: whoever comes later must find the former ones.
+      if (host.sharesNetworks) await (sharing = sharing.then(() => host.powerOn()));
+      else await host.powerOn();
       if (archive !== undefined) await host.loadImages(archive);
     };
-    // Every host is waited for, whatever another does: none may come up after the clean-up.
-    const boots = await Promise.allSettled(all.map(boot));
-    for (const result of boots) if (result.status === 'rejected') throw result.reason;
+    await each(all, boot);
     return new Hosts(folder, network, all, options.handleSignals ?? true);
   } catch (error) {
     await Promise.allSettled(all.map((host) => host.dispose()));
@@ -118,8 +134,20 @@ export async function startHosts(options: HostsOptions): Promise<Hosts> {
   }
 }
 
-async function planHosts(options: HostsOptions, folder: RunFolder, network: Switch): Promise<Host[]> {
-  const client = options.tls ? await makeAuthority(`${folder.path}/tls`) : undefined;
+/** Every host is waited for, whatever another does: none may come up after the clean-up. */
+async function each(all: readonly Host[], act: (host: Host) => Promise<void>): Promise<void> {
+  const results = await Promise.allSettled(all.map(act));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+async function planHosts(
+  options: HostsOptions,
+  folder: RunFolder,
+  network: Switch,
+  clusterStore: string | undefined,
+): Promise<Host[]> {
+  const tlsFolder = join(folder.path, 'tls');
+  const client = options.tls ? await makeAuthority(tlsFolder) : undefined;
   const versions = [options.engine ?? '20.10'].flat();
   const numbers = Array.from({ length: options.count }, (_, at) => at);
   return Promise.all(
@@ -127,9 +155,13 @@ async function planHosts(options: HostsOptions, folder: RunFolder, network: Swit
       const name = `${options.prefix ?? 'core'}-${String(at + 1).padStart(2, '0')}`;
       const ip = `${folder.subnet}.${11 + at}`;
       const engine = await ensureEngine(versions[at] ?? versions.at(-1) ?? '20.10');
-      const tls = client === undefined ? {} : { tls: { client, ...(await issueServer(client, name, ip)) } };
+      const shares = clusterStore !== undefined && engine.version.startsWith('20.10.');
+      const tls = client && { client, server: await issueServer(tlsFolder, name, ip) };
       const labels = options.labels?.[at] ?? {};
-      const plan = { name, ip, engine, labels, extraDockerdArgs: options.extraDockerdArgs ?? [], ...tls };
+      const extraDockerdArgs = options.extraDockerdArgs ?? [];
+      const store = shares ? { clusterStore } : {};
+      const port = options.port === undefined ? {} : { port: options.port };
+      const plan = { name, ip, engine, labels, extraDockerdArgs, ...port, ...store, ...(tls ? { tls } : {}) };
       return new Host(plan, folder, network);
     }),
   );

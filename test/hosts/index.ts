@@ -9,5 +9,6 @@ export {
   type EngineVersion,
 } from './engines.ts';
 export { imageArchive } from './images.ts';
+export { swarmImageArchive } from './swarm-image.ts';
 export { leftovers } from './leftovers.ts';
 export { noDockerConfig, run, tryRun, until, type CommandOptions, type CommandResult } from './shell.ts';

@@ -119,11 +119,16 @@ export class Switch implements AsyncDisposable {
     await this.#inside(`link set ${port} ${state}\n`);
   }
 
-  /** Waits until the link of a host that lost its power has gone with its namespace. */
-  async unplugged(port: string): Promise<void> {
+  /**
+   * Takes the link of a host that lost its power away. It would go with its namespace, but connections that nobody can
+   * end any more keep that for a while.
+   */
+  async unplug(port: string): Promise<void> {
     await until(`link ${port} gone`, 10_000, async () => {
       const links = await run('nsenter', ['-t', `${this.pid}`, '-n', 'ip', '-br', 'link']);
-      return links.includes(`${port}@`) ? undefined : true;
+      if (!links.includes(`${port}@`)) return true;
+      await this.#inside(`link del ${port}\n`);
+      return undefined;
     });
   }
 

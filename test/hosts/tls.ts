@@ -1,5 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openAuthority } from '../../src/certs/authority.ts';
+import { parseNodeNames } from '../../src/certs/index.ts';
+import { issueCertificate } from '../../src/certs/issue.ts';
 import { run } from './shell.ts';
 
 /** Files as `docker --tlscacert … --tlscert … --tlskey …` takes them; the folder suits DOCKER_CERT_PATH. */
@@ -10,46 +14,55 @@ export interface TlsFiles {
   readonly key: string;
 }
 
-/** Makes a certificate authority and a client certificate in `folder`. */
+const SWARM = fileURLToPath(new URL('../../bin/swarm', import.meta.url));
+
+/** Makes a certificate authority in `folder` and gives the files of a client, as anyone makes them. */
 export async function makeAuthority(folder: string): Promise<TlsFiles> {
+  await run(SWARM, ['certs', '--ca', folder]);
+  return filesIn(join(folder, 'client'));
+}
+
+/** The files of one engine, good for its address and name, from the authority in `folder`. */
+export async function issueServer(folder: string, name: string, ip: string): Promise<TlsFiles> {
+  await run(SWARM, ['certs', '--ca', folder, '--host', `${name},${ip}`]);
+  return filesIn(join(folder, name));
+}
+
+/** The files of a pair, as they are called in its folder. */
+export function filesIn(folder: string): TlsFiles {
+  const path = (file: string): string => join(folder, `${file}.pem`);
+  return { folder, ca: path('ca'), cert: path('cert'), key: path('key') };
+}
+
+/** The files as dockerd, docker and swarm take them. */
+export function tlsArgs({ ca, cert, key }: TlsFiles): string[] {
+  return [`--tlscacert=${ca}`, `--tlscert=${cert}`, `--tlskey=${key}`];
+}
+
+/** What a pair for a test of the TLS itself is to say. */
+export interface PairWish {
+  readonly names: string;
+  /** When it is valid, in days from now; from some minutes ago to two days ahead if nothing is said. */
+  readonly days?: readonly [number, number];
+}
+
+/** A pair signed by the authority in a folder, which is made where there is none; for pairs that `swarm certs` never makes. */
+export async function makePair(authorityFolder: string, wish: PairWish, folder: string): Promise<TlsFiles> {
+  const nowMs = Date.now();
+  const authority = await openAuthority(authorityFolder, nowMs);
+  const { folder: commonName, names } = parseNodeNames(wish.names);
+  const [from, until] = (wish.days ?? [-0.01, 2]).map((days) => nowMs + days * 24 * 3600_000);
+  const times = { fromMs: from ?? nowMs, untilMs: until ?? nowMs };
+  const pair = await issueCertificate(authority, {
+    commonName,
+    names,
+    usages: ['server', 'client'],
+    ...times,
+  });
+  const files = filesIn(folder);
   mkdirSync(folder, { recursive: true });
-  const path = (name: string): string => join(folder, name);
-  const subject = ['-subj', '/CN=skep test hosts', '-days', '2', '-nodes', '-newkey', 'ec'];
-  const curve = ['-pkeyopt', 'ec_paramgen_curve:prime256v1'];
-  const out = ['-keyout', path('ca-key.pem'), '-out', path('ca.pem')];
-  await run('openssl', ['req', '-x509', ...subject, ...curve, ...out]);
-  await issue(folder, 'client', 'extendedKeyUsage=clientAuth');
-  return { folder, ca: path('ca.pem'), cert: path('cert.pem'), key: path('key.pem') };
-}
-
-/** A certificate for one engine, valid for its address and name. */
-export async function issueServer(
-  authority: TlsFiles,
-  name: string,
-  ip: string,
-): Promise<{ cert: string; key: string }> {
-  const names = `subjectAltName=IP:${ip},IP:127.0.0.1,DNS:${name}`;
-  return issue(authority.folder, name, `extendedKeyUsage=serverAuth,clientAuth\n${names}`);
-}
-
-async function issue(
-  folder: string,
-  name: string,
-  extensions: string,
-): Promise<{ cert: string; key: string }> {
-  const prefix = name === 'client' ? '' : `${name}-`;
-  const [cert, key] = [join(folder, `${prefix}cert.pem`), join(folder, `${prefix}key.pem`)];
-  const request = join(folder, `${name}.csr`);
-  const extFile = join(folder, `${name}.ext`);
-  writeFileSync(extFile, `${extensions}\n`);
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  await run('openssl', ['req', ...newKey, '-subj', `/CN=${name}`, '-keyout', key, '-out', request]);
-  const authority = ['-CA', join(folder, 'ca.pem'), '-CAkey', join(folder, 'ca-key.pem')];
-  const serial = ['-set_serial', `0x${Buffer.from(name).toString('hex').slice(0, 30)}`];
-  await run('openssl', [
-    'x509',
-    '-req',
-    ...['-in', request, ...authority, ...serial, '-days', '2', '-extfile', extFile, '-out', cert],
-  ]);
-  return { cert, key };
+  writeFileSync(files.key, pair.key, { mode: 0o600 });
+  writeFileSync(files.cert, pair.cert);
+  writeFileSync(files.ca, authority.bundle);
+  return files;
 }

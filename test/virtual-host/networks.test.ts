@@ -320,17 +320,6 @@ describe('a bridge that nothing uses', () => {
 });
 
 describe('docker-compose', () => {
-  const file = `version: "2"
-services:
-  web:
-    image: nginx
-    ports: ["8080:80"]
-    environment: ["constraint:node==core-02"]
-  cache:
-    image: redis
-volumes: { data: {} }
-`;
-
   const tiers = `version: "2"
 services:
   web: { image: nginx, networks: [front] }
@@ -351,32 +340,6 @@ networks: { front: {}, back: {} }
         env,
       });
       await run('docker-compose', ['-p', 'tiers', 'down', '-t', '0'], { cwd: folder, env });
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
-
-  it('brings a project up where its constraints say, and takes all of it away, twice', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'compose-'));
-    const compose = (...args: string[]): Promise<string> =>
-      run('docker-compose', ['-p', 'shop', ...args], { cwd: folder, env: { DOCKER_HOST: swarm.host } });
-    try {
-      await writeFile(join(folder, 'docker-compose.yml'), file);
-      for (const round of [1, 2]) {
-        await compose('up', '-d');
-        await compose('up', '-d');
-        expect(await compose('ps', '-q').then((ids) => ids.split('\n').length), `round ${round}`).toBe(2);
-        expect(await nodeOf('shop_default')).toBe('core-02');
-        const page = await until('the page', 10_000, async () => {
-          return (await fetch(`http://${hosts.at(1).ip}:8080/`)).text();
-        });
-        expect(page).toContain('nginx');
-        await compose('exec', '-T', 'cache', 'ping', '-c', '1', 'web');
-        await compose('down', '-v', '-t', '0');
-        expect(await names('type=custom')).toEqual([]);
-        expect(await swarm.docker('volume', 'ls', '-q')).toBe('');
-        expect(await swarm.docker('ps', '-aq')).toBe('');
-      }
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -5,9 +5,12 @@ import { queryFlag, readJson, type ApiCall } from '../../docker-api/index.ts';
 import { coresToShares, type Container } from '../pool/container.ts';
 import type { Context, Handler } from '../context.ts';
 import { locateContainer, reachContainer } from './locate.ts';
+import { startSharing } from '../networks/store-trouble.ts';
 import { pass } from '../pass.ts';
+import { forward } from '../pool/ask-engine.ts';
 
 const INSPECT_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 10 * 60_000;
 
 /** The rest of a container's route, behind its name: `/logs` of `/containers/web/logs`. */
 function actionOf(call: ApiCall): string {
@@ -31,10 +34,12 @@ export const changeContainer: Handler = async (call, { pool }) => {
   const container = await reachContainer(pool, call.param('name'));
   const { inventory } = container.node;
   const action = actionOf(call);
+  const asked = action === '/stop' || action === '/kill' ? inventory.stops.ask(container.id) : undefined;
   try {
     const status = await pass(call, container.node, `/containers/${container.id}${action}`);
     if (status === 204 && (action === '/start' || action === '/restart')) inventory.started(container.id);
   } finally {
+    asked?.();
     inventory.markContainer(container.id);
   }
 };
@@ -52,7 +57,23 @@ export const startContainer: Handler = async (call, context) => {
       'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
     );
   }
-  await changeContainer(call, context);
+  const container = await reachContainer(context.pool, call.param('name'));
+  const { node } = container;
+  if (!node.info?.clusterStore) {
+    await changeContainer(call, context);
+    return;
+  }
+  try {
+    const answer = await startSharing(node, `/containers/${container.id}/start${call.search}`, {
+      minor: call.minor,
+      signal: call.signal,
+      timeoutMs: START_TIMEOUT_MS,
+    });
+    if (answer.status === 204) node.inventory.started(container.id);
+    forward(call, answer);
+  } finally {
+    node.inventory.markContainer(container.id);
+  }
 };
 
 /** `GET /containers/{name}/json`: the engine's answer, with the node put in. */
@@ -126,10 +147,10 @@ export const removeContainer: Handler = async (call, { pool }) => {
 };
 
 /** `POST /containers/{name}/rename` */
-export const renameContainer: Handler = async (call, { pool, placer }) => {
+export const renameContainer: Handler = async (call, { pool, names }) => {
   const container = await reachContainer(pool, call.param('name'));
   const name = (call.query.get('name') ?? '').replace(/^\//, '');
-  const release = name === container.name ? (): void => undefined : placer.holdName(name);
+  const release = name === container.name ? (): void => undefined : await names.hold(name, call.signal);
   try {
     await pass(call, container.node, `/containers/${container.id}/rename`);
     container.node.inventory.markContainer(container.id);

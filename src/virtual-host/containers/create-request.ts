@@ -10,7 +10,8 @@ import {
   type Json,
 } from '../../base/json.ts';
 import { extractExpressions, type ContainerFacts, type PlacementRequest } from '../../scheduler/index.ts';
-import { coresToShares, publishedPorts } from '../pool/container.ts';
+import { coresToShares, publishedPorts, type Container } from '../pool/container.ts';
+import { SWARM_ID_LABEL } from '../pool/reschedule-labels.ts';
 
 /** A container to be made: what the client sent, read for placement. */
 export interface CreateRequest {
@@ -21,16 +22,22 @@ export interface CreateRequest {
   readonly facts: Omit<ContainerFacts, 'id'>;
   /** CpuShares as the client gave them: cores. 0 when unset. */
   readonly cores: number;
+  /** The lost container that is made again, and keeps its name until then. */
+  readonly replaces?: Container;
 }
-
-/** The label by which a container is known again when its node comes back. */
-export const SWARM_ID_LABEL = 'com.docker.swarm.id';
 
 /** Docker's rule for names. */
 const NAME = /^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
-/** Reads the body of `POST /containers/create`. Throws `invalid` in Docker's words. */
-export function readCreateRequest(name: string, body: Json): CreateRequest {
+/**
+ * Reads the body of `POST /containers/create`. `isTaken` tells the swarm ids that others have: a client that copies the
+ * labels of a container means a new one. Throws `invalid` in Docker's words.
+ */
+export function readCreateRequest(
+  name: string,
+  body: Json,
+  isTaken: (swarmId: string) => boolean = () => false,
+): CreateRequest {
   const plain = name.startsWith('/') ? name.slice(1) : name;
   if (plain !== '' && !NAME.test(plain)) {
     throw new SwarmError(
@@ -45,7 +52,10 @@ export function readCreateRequest(name: string, body: Json): CreateRequest {
     labels: asStringRecord(sent['Labels']),
   });
   const labels = { ...extracted.labels };
-  labels[SWARM_ID_LABEL] ??= createHash('sha256').update(randomBytes(32)).digest('hex');
+  const swarmId = labels[SWARM_ID_LABEL];
+  if (swarmId === undefined || isTaken(swarmId)) {
+    labels[SWARM_ID_LABEL] = createHash('sha256').update(randomBytes(32)).digest('hex');
+  }
   const image = asString(sent['Image']);
   const cores = asNumber(host['CpuShares']);
   // What is below nothing is refused by the engine; until then it must not make room for others.

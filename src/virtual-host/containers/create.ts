@@ -12,19 +12,27 @@ import { copyImage } from '../images/image-copy.ts';
 import { locateImage } from '../images/locate-image.ts';
 import { bodyNetworks } from '../networks/networks-body.ts';
 import { PlanOutdated } from '../networks/networks-keeper.ts';
+import { plannedRemains } from '../pool/remains.ts';
+import { movesOnFailure, SWARM_ID_LABEL } from '../pool/reschedule-labels.ts';
+import type { Leadership } from '../replication/leadership.ts';
+import { unbrokenLead, type UnbrokenLead } from '../replication/unbroken-lead.ts';
 import type { Held } from './placer.ts';
 
 /** What came of one try at one engine. */
 type Attempt =
-  | { kind: 'made'; answer: EngineAnswer }
+  | { kind: 'made'; answer: EngineAnswer; id: string }
   | { kind: 'no-image'; node: EngineNode; answer: EngineAnswer }
   | { kind: 'outdated'; error: PlanOutdated }
   | { kind: 'refused'; node: EngineNode; answer: EngineAnswer };
 
 /** How long an engine may take to make a container; the client's own patience comes on top. */
 const CREATE_TIMEOUT_MS = 120_000;
+const UNDO_TRIES = 3;
+const UNDO_TIMEOUT_MS = 10_000;
 /** How often a node is chosen again because somebody else took a network the container needs. */
 const MAX_REPLANS = 3;
+/** How many nodes an image is brought to for one container. */
+const MAX_FETCHES = 3;
 
 /** `POST /containers/create` */
 export async function createContainer(call: ApiCall, context: Context): Promise<void> {
@@ -33,20 +41,26 @@ export async function createContainer(call: ApiCall, context: Context): Promise<
   if (Object.keys(body).length === 0) {
     throw new SwarmError('invalid', 'Config cannot be empty in order to create a container');
   }
-  const request = readCreateRequest(call.query.get('name') ?? '', body);
+  const { copies } = context.pool.index;
+  const request = readCreateRequest(call.query.get('name') ?? '', body, (id) => copies.knows(id));
   if (request.placement.image === '') {
     throw new SwarmError('invalid', 'No command specified');
   }
   const search = new URLSearchParams(call.query);
   search.delete('name');
   if (request.name !== '') search.set('name', request.name);
+  const headers = registryAuth(call);
   const answer = await makeContainer(context, request, {
     path: (node) =>
       node.path('/containers/create', call.minor) + (search.size > 0 ? `?${search.toString()}` : ''),
-    headers: registryAuth(call),
+    headers,
     minor: call.minor,
     signal: call.signal,
   });
+  const { labels } = request.facts;
+  if (movesOnFailure(labels)) {
+    context.registryAuths.keep(labels[SWARM_ID_LABEL] ?? '', headers['x-registry-auth'] ?? '');
+  }
   call.body(answer.status, 'application/json', answer.body);
 }
 
@@ -55,11 +69,19 @@ function registryAuth(call: ApiCall): Record<string, string> {
   return typeof auth === 'string' ? { 'x-registry-auth': auth } : {};
 }
 
-interface Sending {
+export interface Sending {
   path: (node: EngineNode) => string;
   headers: Record<string, string>;
   minor: ApiMinor;
   signal: AbortSignal;
+  /** Who may place it; the manager's own leadership when not given. */
+  leadership?: Leadership;
+  /** Conditions that are not the container's own. */
+  filters?: readonly PreparedFilter[];
+  /** What goes to the engine, of the body that is ready for it. */
+  adapt?: (json: Json) => Json;
+  /** Brings the image to a chosen node that lacks it; without this the engine's 404 is the answer. */
+  fetchImage?: (node: EngineNode) => Promise<void>;
 }
 
 /**
@@ -67,32 +89,47 @@ interface Sending {
  * that have it; an engine that refuses, with as many tries elsewhere as `swarm.createretry` gives.
  * Resolves with the engine's 201. Throws the engine's or the scheduler's words.
  */
-async function makeContainer(
+export async function makeContainer(
   context: Context,
   request: CreateRequest,
   sending: Sending,
 ): Promise<EngineAnswer> {
-  const releaseName = context.placer.holdName(request.name);
+  const lead = unbrokenLead(sending.leadership ?? context.leadership);
+  let releaseName: (() => void) | undefined;
   try {
+    releaseName = await context.names.hold(request.name, sending.signal, request.replaces);
     const plan = await planCreate(context, request);
     let wanted = request;
     let retries = context.config.createRetry;
     let replans = MAX_REPLANS;
+    let imageTries = sending.fetchImage ? MAX_FETCHES : 1;
     let noImage: EngineAnswer | undefined;
     const refusers = new Set<EngineNode>();
     for (;;) {
+      lead.demand();
       // No pause from here until the plan has claimed the networks, which it does first of all.
-      const held = holdPlace(context, wanted, plan, refusers, noImage);
-      const attempt = await createAt(held.node, wanted, plan, sending).finally(() => {
+      const filters = [...plan.filters, ...(sending.filters ?? [])];
+      const held = holdPlace(context, wanted, filters, refusers, noImage);
+      const attempt = await createAt(held.node, wanted, plan, sending, lead).finally(() => {
         held.release();
         plan.release();
       });
       switch (attempt.kind) {
         case 'made':
+          if (!lead.holds()) {
+            await undo(context, held.node, attempt.id);
+            lead.demand();
+          }
           return attempt.answer;
         case 'no-image':
-          if (noImage) throw engineRefusal(attempt.answer);
+          if (imageTries <= 0) throw engineRefusal(attempt.answer);
+          imageTries -= 1;
+          if (sending.fetchImage) {
+            await sending.fetchImage(attempt.node);
+            break;
+          }
           noImage = attempt.answer;
+          await learnImage(context, request.placement.image);
           wanted = withImageAffinity(request, noImage);
           if (isKeptFromImage(context, wanted, plan)) {
             await bringImage(context, request.placement.image, attempt.node, sending);
@@ -115,8 +152,30 @@ async function makeContainer(
       }
     }
   } finally {
-    releaseName();
+    releaseName?.();
+    lead.end();
   }
+}
+
+/**
+ * Removes a container that was made while another manager may have begun to lead, and so to place the same one. Throws
+ * nothing: an engine that can't remove it now keeps it, and every manager shows it.
+ */
+async function undo({ config }: Context, node: EngineNode, id: string): Promise<void> {
+  for (let left = UNDO_TRIES; ;) {
+    const status = await node.client
+      .call(node.path(`/containers/${id}?force=1&v=1`), { method: 'DELETE', timeoutMs: UNDO_TIMEOUT_MS })
+      .then((answer) => answer.status)
+      .catch(() => 0);
+    if (status === 204 || status === 404) break;
+    left -= 1;
+    if (left > 0) continue;
+    config.log.error({ id, node: node.name }, 'Container made without the lead could not be removed');
+    node.inventory.markContainer(id);
+    return;
+  }
+  node.inventory.remove(id);
+  config.log.warn({ id, node: node.name }, 'Removed a container that was made without the lead');
 }
 
 /** Whether nodes with the image could take the container, were it not for its networks and volumes. */
@@ -124,6 +183,12 @@ function isKeptFromImage({ placer }: Context, wanted: CreateRequest, plan: Creat
   return (
     placer.countFitting(wanted.placement, plan.filters) === 0 && placer.countFitting(wanted.placement) > 0
   );
+}
+
+/** Looks at the engines for an image that the index lacks: a build that another manager has passed on tells nobody. */
+async function learnImage({ pool }: Context, image: string): Promise<void> {
+  await locateImage(pool, image).catch(() => undefined);
+  await pool.settle();
 }
 
 /** Copies the image to a node from one that has it. Throws the engines' words. */
@@ -144,11 +209,11 @@ async function bringImage(
 function holdPlace(
   context: Context,
   request: CreateRequest,
-  plan: CreatePlan,
+  filters: readonly PreparedFilter[],
   refusers: ReadonlySet<EngineNode>,
   noImage: EngineAnswer | undefined,
 ): Held {
-  const extra = [...plan.filters];
+  const extra = [...filters];
   if (refusers.size > 0 && refusers.size < context.pool.healthy().length) extra.push(notThere(refusers));
   try {
     return context.placer.hold(request.placement, request.facts, extra);
@@ -162,6 +227,7 @@ async function createAt(
   request: CreateRequest,
   plan: CreatePlan,
   sending: Sending,
+  lead: UnbrokenLead,
 ): Promise<Attempt> {
   let json: Json;
   try {
@@ -170,10 +236,12 @@ async function createAt(
     if (error instanceof PlanOutdated) return { kind: 'outdated', error };
     throw error;
   }
+  // What the plan has done may have taken its time.
+  lead.demand();
   const answer = await node.client
     .call(sending.path(node), {
       method: 'POST',
-      json,
+      json: sending.adapt ? sending.adapt(json) : json,
       headers: sending.headers,
       timeoutMs: CREATE_TIMEOUT_MS,
     })
@@ -182,14 +250,14 @@ async function createAt(
       throw error;
     });
   if (answer.status === 201) {
-    indexNew(node, request, json, answer);
-    return { kind: 'made', answer };
+    const id = indexNew(node, request, json, answer);
+    return { kind: 'made', answer, id };
   }
   return isNoSuchImage(answer) ? { kind: 'no-image', node, answer } : { kind: 'refused', node, answer };
 }
 
-/** Puts what was made into the index at once, so that the client's next call finds it. */
-function indexNew(node: EngineNode, request: CreateRequest, sent: Json, answer: EngineAnswer): void {
+/** Puts what was made into the index at once, so that the client's next call finds it. Returns its id. */
+function indexNew(node: EngineNode, request: CreateRequest, sent: Json, answer: EngineAnswer): string {
   const id = asString(asObject(JSON.parse(answer.body.toString('utf8')) as unknown)['Id']);
   const { facts } = request;
   const summary: Json = {
@@ -213,7 +281,9 @@ function indexNew(node: EngineNode, request: CreateRequest, sent: Json, answer: 
     nanoCpus: facts.nanoCpus,
     memoryBytes: facts.memoryBytes,
     ports: facts.ports,
+    ...(movesOnFailure(facts.labels) ? { remains: plannedRemains(id, request.name, sent) } : {}),
   });
+  return id;
 }
 
 function isNoSuchImage(answer: EngineAnswer): boolean {

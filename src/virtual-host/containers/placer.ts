@@ -11,13 +11,25 @@ import {
   type StrategyName,
 } from '../../scheduler/index.ts';
 import { replacedBy } from './compose-labels.ts';
+import type { Container } from '../pool/container.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
 import type { Pool } from '../pool/pool.ts';
+import type { Metrics } from '../system/metrics.ts';
 
 /** A place that is held until the container is there, or is not to be. */
 export interface Held {
   readonly node: EngineNode;
   release(): void;
+}
+
+/** Docker's error for a name that is taken, by the container `id` where that is known. */
+export function nameConflict(name: string, id?: string): SwarmError {
+  const whom = id === undefined ? 'assigned' : `assigned to ${id}`;
+  return new SwarmError(
+    'conflict',
+    `Conflict: The name ${name} is already ${whom}. You have to delete (or rename) that container to be able ` +
+      `to assign ${name} to a container again.`,
+  );
 }
 
 /**
@@ -27,26 +39,27 @@ export interface Held {
 export class Placer {
   readonly #pool: Pool;
   readonly #scheduler: Scheduler;
+  readonly #metrics: Pick<Metrics, 'placed'>;
   readonly #names = new Set<string>();
   #count = 0;
 
-  constructor(pool: Pool, options: { strategy: StrategyName; filters: readonly FilterName[] }) {
+  constructor(
+    pool: Pool,
+    options: { strategy: StrategyName; filters: readonly FilterName[]; metrics: Pick<Metrics, 'placed'> },
+  ) {
     this.#pool = pool;
+    this.#metrics = options.metrics;
     this.#scheduler = createScheduler({ ...options, random: Math.random });
   }
 
-  /** Holds a name while a container gets it. Throws `conflict` in Docker's words when it is taken. */
-  holdName(name: string): () => void {
+  /**
+   * Holds a name while a container gets it; the one that it `replaces` may have it. Throws `conflict` in Docker's words
+   * when it is taken.
+   */
+  holdName(name: string, replaces?: Container): () => void {
     if (name === '') return () => undefined;
-    const [holder] = this.#pool.index.named(name);
-    if (holder || this.#names.has(name)) {
-      const whom = holder ? `assigned to ${holder.id}` : 'assigned';
-      throw new SwarmError(
-        'conflict',
-        `Conflict: The name ${name} is already ${whom}. You have to delete (or rename) that container to be able ` +
-          `to assign ${name} to a container again.`,
-      );
-    }
+    const holder = this.#pool.index.named(name).find(({ id }) => id !== replaces?.id);
+    if (holder || this.#names.has(name)) throw nameConflict(name, holder?.id);
     this.#names.add(name);
     return () => void this.#names.delete(name);
   }
@@ -62,6 +75,14 @@ export class Placer {
     request: PlacementRequest,
     facts: Omit<ContainerFacts, 'id'>,
     extraFilters: readonly PreparedFilter[] = [],
+  ): Held {
+    return this.#metrics.placed(() => this.#hold(request, facts, extraFilters));
+  }
+
+  #hold(
+    request: PlacementRequest,
+    facts: Omit<ContainerFacts, 'id'>,
+    extraFilters: readonly PreparedFilter[],
   ): Held {
     const byPlace = new Map<SchedulerNode, EngineNode>();
     for (const node of this.#pool.nodes()) if (node.info) byPlace.set(node.sched, node);

@@ -17,7 +17,10 @@ export class BuildSessions {
   /** Throws `unavailable` when no engine is healthy. */
   builder(): EngineNode {
     if (this.#chosen?.healthy) return this.#chosen;
-    const [newest] = this.#pool.healthy().sort((a, b) => (b.info?.apiMinor ?? 0) - (a.info?.apiMinor ?? 0));
+    // Other managers that get some of these connections choose the same one.
+    const [newest] = this.#pool
+      .healthy()
+      .sort((a, b) => (b.info?.apiMinor ?? 0) - (a.info?.apiMinor ?? 0) || (a.id < b.id ? -1 : 1));
     if (!newest) throw new SwarmError('unavailable', 'No healthy node available in the cluster');
     this.#chosen = newest;
     return newest;

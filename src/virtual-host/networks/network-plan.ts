@@ -116,11 +116,20 @@ function ruleOf(
       ? { kind: 'only', name, nodes: [fixed] }
       : { kind: 'anywhere', name, home: keeper.bestFor(only).node };
   }
-  const having = present.flatMap((network) => network.nodes);
-  if (present.every(isLocal)) return { kind: 'only', name, nodes: having };
+  return { kind: 'only', name, nodes: nodesSharing(present, nodes) };
+}
+
+/** The nodes that have one of these networks, or will have it as soon as they need it. */
+export function nodesSharing(networks: readonly PoolNetwork[], nodes: readonly EngineNode[]): EngineNode[] {
+  const having = networks.flatMap((network) => network.nodes);
+  if (networks.every(isLocal)) return having;
   // An engine that shares networks learns of a new one on its own; until it has, its store stands for it.
-  const sharing = nodes.filter((node) => node.info?.clusterStore || isSwarmMember(node));
-  return { kind: 'only', name, nodes: [...new Set([...having, ...sharing])] };
+  const stores = new Set(having.flatMap((node) => node.info?.clusterStore || []));
+  const inSwarm = networks.some(({ scope }) => scope === 'swarm');
+  const sharing = nodes.filter(
+    (node) => stores.has(node.info?.clusterStore ?? '') || (inSwarm && isSwarmMember(node)),
+  );
+  return [...new Set([...having, ...sharing])];
 }
 
 function isSwarmMember(node: EngineNode): boolean {

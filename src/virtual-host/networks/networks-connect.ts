@@ -1,14 +1,16 @@
 import { SwarmError } from '../../base/errors.ts';
 import { asString, type Json } from '../../base/json.ts';
 import { readJson } from '../../docker-api/index.ts';
-import { forward, tellEngine } from '../pool/ask-engine.ts';
+import { forward } from '../pool/ask-engine.ts';
 import type { Container } from '../pool/container.ts';
 import type { Handler } from '../context.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
 import { locateContainer, reachContainer } from '../containers/locate.ts';
+import { nodesSharing } from './network-plan.ts';
 import { elsewhere, type NetworkKeeper, type PoolNetwork } from './networks-keeper.ts';
 import { isLocal } from './networks-view.ts';
-import { theOne } from './networks.ts';
+import { reachable, theOne } from './networks.ts';
+import { tellSharing } from './store-trouble.ts';
 
 const CONNECT_TIMEOUT_MS = 60_000;
 
@@ -20,10 +22,17 @@ export const connectNetwork: Handler = async (call, { networks: keeper, pool }) 
   const container = await reachContainer(pool, asString(body['Container']));
   const { node } = container;
   const network = keeper.pickFor(node, reference, networks);
+  if (!isLocal(network) && !nodesSharing([network], pool.nodes()).includes(node))
+    throw new SwarmError(
+      'conflict',
+      `network ${network.name} is shared by ${network.nodes.map(({ name }) => name).join(', ')}, and node ` +
+        `${node.name} can't have it`,
+    );
   const release = isLocal(network) ? claimFor(keeper, network, networks.length, node) : (): void => undefined;
   try {
     const { id } = isLocal(network) ? await keeper.bring(network, node) : network;
-    const answer = await tellEngine(node, `/networks/${id}/connect`, {
+    const answer = await tellSharing(node, `/networks/${id}/connect`, {
+      knows: !isLocal(network),
       method: 'POST',
       json: { ...body, Container: container.id },
       minor: call.minor,
@@ -63,14 +72,17 @@ export const disconnectNetwork: Handler = async (call, { networks: keeper, pool 
   const network = container
     ? keeper.pickFor(container.node, reference, match.networks)
     : theOne(reference, match);
-  const node = container && network.nodes.includes(container.node) ? container.node : network.home;
-  const answer = await tellEngine(node, `/networks/${network.id}/disconnect`, {
+  const lost = container !== undefined && !container.node.healthy && !isLocal(network);
+  // Engines know the endpoints of a node that is gone, by their names.
+  const node = container && !lost ? container.node : reachable(network);
+  const known = lost ? container.name : container?.id;
+  const answer = await tellSharing(node, `/networks/${network.id}/disconnect`, {
     method: 'POST',
-    json: { ...body, Container: container?.id ?? named },
+    json: { ...body, Container: known ?? named },
     minor: call.minor,
     timeoutMs: CONNECT_TIMEOUT_MS,
   });
-  if (container) await reread(container);
+  if (container && !lost) await reread(container);
   forward(call, answer);
 };
 

@@ -2,7 +2,7 @@ import { SwarmError } from '../../base/errors.ts';
 import { asObject, asString, asStringRecord, type Json } from '../../base/json.ts';
 import { readJson } from '../../docker-api/index.ts';
 import { extractExpressions, type PlacementRequest, type PreparedFilter } from '../../scheduler/index.ts';
-import { forward, tellEngine } from '../pool/ask-engine.ts';
+import { forward } from '../pool/ask-engine.ts';
 import type { Context, Handler } from '../context.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
 import { splitPlaced } from '../containers/locate.ts';
@@ -11,6 +11,7 @@ import { chooseDriver, type DriverNode } from './networks-driver.ts';
 import type { NetworkKeeper } from './networks-keeper.ts';
 import { groupOf, isPredefined } from './networks-view.ts';
 import { parsed } from './networks.ts';
+import { tellSharing } from './store-trouble.ts';
 
 const CREATE_TIMEOUT_MS = 60_000;
 
@@ -35,7 +36,7 @@ export const createNetwork: Handler = async (call, context) => {
     const free = !placed && !wishes.any && driver.body['Driver'] !== 'overlay' && body['ConfigOnly'] !== true;
     const notes = noteLabels({ request: free ? request : undefined, formerIds: [] });
     const json = { ...request, Name: name, CheckDuplicate: true, Labels: { ...labels, ...notes } };
-    const answer = await tellEngine(node, '/networks/create', {
+    const answer = await tellSharing(node, '/networks/create', {
       method: 'POST',
       json,
       minor: call.minor,

@@ -1,7 +1,8 @@
 import { SwarmError } from '../../base/errors.ts';
 import type { Json } from '../../base/json.ts';
-import { FilterTests, filterFlag, matchesLabels, type Filters } from '../../docker-api/index.ts';
+import { filterFlag, type Filters } from '../../docker-api/index.ts';
 import { idsOf, isLocal, isPredefined, type ClusterNetwork, type NamedNode } from './networks-view.ts';
+import { clusterFilters } from '../cluster-filters.ts';
 import { shownName } from '../shown-name.ts';
 import { anySearch } from '../text-search.ts';
 
@@ -13,13 +14,7 @@ export function filterNetworks<N extends NamedNode & { readonly id: string }>(
   filters: Filters,
   inUse: (network: ClusterNetwork<N>) => boolean,
 ): readonly ClusterNetwork<N>[] {
-  const tests = new FilterTests<ClusterNetwork<N>>(filters);
-  tests.on(
-    'driver',
-    (values) =>
-      ({ driver }) =>
-        values.includes(driver),
-  );
+  const tests = clusterFilters<ClusterNetwork<N>>(filters);
   tests.on(
     'scope',
     (values) =>
@@ -34,18 +29,6 @@ export function filterNetworks<N extends NamedNode & { readonly id: string }>(
     const matches = anySearch(values);
     return ({ name, home, scope }) => matches(isLocal({ scope }) ? [name, `${home.name}/${name}`] : [name]);
   });
-  tests.on(
-    'label',
-    (values) =>
-      ({ labels }) =>
-        matchesLabels(labels, values),
-  );
-  tests.on(
-    'node',
-    (values) =>
-      ({ nodes }) =>
-        nodes.some(({ name, id }) => values.includes(name) || values.includes(id)),
-  );
   tests.on('type', (values) => {
     const wrong = values.find((value) => value !== 'custom' && value !== 'builtin');
     if (wrong !== undefined) throw new SwarmError('invalid', `invalid filter 'type=${wrong}'`);

@@ -1,5 +1,6 @@
 import { SwarmError } from '../../base/errors.ts';
 import { asArray, asObject, asString, type Json } from '../../base/json.ts';
+import type { EngineEvent } from '../../engine/index.ts';
 import { askEngine, tellEngine } from '../pool/ask-engine.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
 import { splitPlaced } from '../containers/locate.ts';
@@ -20,6 +21,7 @@ export type PoolNetwork = ClusterNetwork<EngineNode>;
 
 /** How long engines may take to say whether they know what the index does not. */
 const LOOKUP_TIMEOUT_MS = 2_000;
+const MAX_REMEMBERED = 10_000;
 
 /** What a placement was decided on is not true any more: decide again. */
 export class PlanOutdated extends SwarmError {}
@@ -35,10 +37,17 @@ export class NetworkKeeper {
   readonly #tails = new Map<string, Promise<unknown>>();
   readonly #names = new Set<{ readonly name: string; readonly node: EngineNode | undefined }>();
   readonly #waiting = new Map<string, Set<() => void>>();
+  /** Names of containers that were removed, the latest last. */
+  readonly #destroyed = new Set<string>();
   #collected: { key: string; networks: readonly PoolNetwork[] } | undefined;
 
   constructor(pool: Pool) {
     this.#pool = pool;
+    pool.listen((node, event) => {
+      if (isOfShared(event)) this.#markSharing(node);
+      if (event.Type === 'container' && event.Action === 'destroy' && node.info?.clusterStore)
+        this.#remember(event.Actor?.Attributes?.['name'] ?? '');
+    });
   }
 
   /** Holds a name, of one node or of all, while a network gets it. Throws Docker's `conflict`. */
@@ -58,7 +67,7 @@ export class NetworkKeeper {
     const nodes = this.#pool.nodes();
     const key = `${this.#pool.version} ${nodes.reduce((sum, node) => sum + node.inventory.version, 0)}`;
     if (this.#collected?.key !== key) {
-      const lists = nodes.map((node) => ({ node, networks: node.inventory.networks }));
+      const lists = nodes.map((node) => ({ node, networks: told(node, nodes) }));
       this.#collected = { key, networks: collectNetworks(lists) };
     }
     return this.#collected.networks;
@@ -119,6 +128,16 @@ export class NetworkKeeper {
       }
       return false;
     });
+  }
+
+  /**
+   * Whether a container of this name was on a node of the pool and is over: removed, or there and not running. Nobody
+   * else can have an endpoint of that name on a network that it was on.
+   */
+  isOver(name: string): boolean {
+    const present = this.#pool.index.named(name);
+    if (present.length === 0) return this.#destroyed.has(name);
+    return present.every(({ node, state }) => node.healthy && ['created', 'exited', 'dead'].includes(state));
   }
 
   /** Keeps the network on `node` until the claim is released. Throws when it is claimed elsewhere. */
@@ -193,9 +212,7 @@ export class NetworkKeeper {
       const entry = asObject(JSON.parse(answer.body.toString('utf8')) as unknown);
       inventory.networks = [...inventory.networks.filter((other) => other['Id'] !== id), entry];
       inventory.version += 1;
-      // Engines that share it learn of it by their own ways, without an event.
-      if (asString(entry['Scope']) !== 'local')
-        for (const other of this.#pool.healthy()) other.inventory.mark('networks');
+      if (asString(entry['Scope']) !== 'local') this.#markSharing(node);
     }
     inventory.mark('networks');
     await this.#pool.settle([node]);
@@ -208,6 +225,19 @@ export class NetworkKeeper {
       inventory.version += 1;
       inventory.mark('networks');
     }
+  }
+
+  #remember(name: string): void {
+    if (name === '') return;
+    this.#destroyed.delete(name);
+    this.#destroyed.add(name);
+    const [oldest = ''] = this.#destroyed;
+    if (this.#destroyed.size > MAX_REMEMBERED) this.#destroyed.delete(oldest);
+  }
+
+  /** Engines that share a network learn of it, and of its end, by their own ways, without an event. */
+  #markSharing(but: EngineNode): void {
+    for (const node of this.#pool.healthy()) if (node !== but) node.inventory.mark('networks');
   }
 
   #match(reference: string): NetworkMatch<EngineNode> | undefined {
@@ -279,6 +309,24 @@ export class NetworkKeeper {
     this.dropped([home], id);
     this.#pool.log.info({ network: name, from: home.name, to: to.name }, 'Moved network');
   }
+}
+
+/** Drivers whose networks are always of one engine. */
+const LOCAL_DRIVERS = new Set(['bridge', 'host', 'null', 'macvlan', 'ipvlan']);
+
+/** Whether an event tells that a network came or went which other engines may share. */
+function isOfShared({ Type, Action, Actor }: EngineEvent): boolean {
+  if (Type !== 'network' || (Action !== 'create' && Action !== 'destroy')) return false;
+  return !LOCAL_DRIVERS.has(Actor?.Attributes?.['type'] ?? '');
+}
+
+/** The networks that a node has; of the shared ones it was told last, those that answer know better. */
+function told(node: EngineNode, nodes: readonly EngineNode[]): readonly Json[] {
+  const { networks } = node.inventory;
+  const store = node.info?.clusterStore ?? '';
+  if (node.healthy || store === '') return networks;
+  const answered = nodes.some((other) => other.healthy && other.info?.clusterStore === store);
+  return answered ? networks.filter((entry) => asString(entry['Scope']) !== 'global') : networks;
 }
 
 /** The error of what must have a network where it can't be. */

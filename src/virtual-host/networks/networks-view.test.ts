@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../base/json.ts';
 import { noteLabels } from './networks-labels.ts';
-import { ambiguousNetwork, collectNetworks, isOnNetwork, matchNetworks } from './networks-view.ts';
+import {
+  ambiguousNetwork,
+  collectNetworks,
+  isOnNetwork,
+  matchNetworks,
+  mergeEndpoints,
+} from './networks-view.ts';
 
 const one = { name: 'core-01' };
 const two = { name: 'core-02' };
@@ -99,5 +105,18 @@ describe('a container', () => {
     expect(on({ other: {}, web: { NetworkID: 'cafe01' } })).toBe(true);
     expect(on({ web: { NetworkID: 'beef' } })).toBe(false);
     expect(on({ bridge: { NetworkID: 'b1' } })).toBe(false);
+  });
+});
+
+describe('the containers on a shared network', () => {
+  const endpoint = (EndpointID: string, Name: string): Json => ({ EndpointID, Name });
+
+  it('are each there once, as its own engine tells of it; what a lost node left stays', () => {
+    const merged = mergeEndpoints([
+      { c1: endpoint('e1', 'web'), 'ep-e2': endpoint('e2', 'app'), 'ep-e3': endpoint('e3', 'lost') },
+      { c2: endpoint('e2', 'app'), 'ep-e1': endpoint('e1', 'web'), 'ep-e3': endpoint('e3', 'lost') },
+      {},
+    ]);
+    expect(Object.keys(merged).sort()).toEqual(['c1', 'c2', 'ep-e3']);
   });
 });

@@ -146,3 +146,26 @@ export function isOnNetwork(container: Json, network: Pick<ClusterNetwork, 'id' 
     return id === '' ? name === network.name : id === network.id;
   });
 }
+
+/** What an engine calls an endpoint of another engine's container, before its id. */
+const REMOTE_ENDPOINT = 'ep-';
+
+/** Whether a key of `mergeEndpoints` is an endpoint that no engine has as its own. */
+export function isRemoteEndpoint(key: string): boolean {
+  return key.startsWith(REMOTE_ENDPOINT);
+}
+
+/**
+ * The containers on a shared network, by container id, from what each engine shows of it. An endpoint that no engine has
+ * as its own, such as one that a lost node left behind, stays as the others tell it.
+ */
+export function mergeEndpoints(lists: readonly Json[]): Json {
+  const all = new Map(lists.flatMap((list) => Object.entries(list)));
+  const own = new Set<string>();
+  for (const [key, endpoint] of all)
+    if (!isRemoteEndpoint(key)) own.add(asString(asObject(endpoint)['EndpointID']));
+  const once = [...all].filter(
+    ([key]) => !isRemoteEndpoint(key) || !own.has(key.slice(REMOTE_ENDPOINT.length)),
+  );
+  return Object.fromEntries(once);
+}

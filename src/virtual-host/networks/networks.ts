@@ -1,15 +1,22 @@
 import { SwarmError } from '../../base/errors.ts';
 import { eachLimited } from '../../base/async.ts';
-import { asObject, type Json } from '../../base/json.ts';
-import { engineRefusal } from '../../engine/index.ts';
+import { asObject, asString, type Json } from '../../base/json.ts';
 import { queryFilters, type ApiCall } from '../../docker-api/index.ts';
-import { askEngine, forward, tellEngine } from '../pool/ask-engine.ts';
 import type { Handler } from '../context.ts';
 import { NETWORK_FILTERS, filterNetworks, networkEntries } from './networks-filter.ts';
 import { withoutNotes } from './networks-labels.ts';
 import type { PoolNetwork } from './networks-keeper.ts';
-import { ambiguousNetwork, isPredefined, networkNotFound, type NetworkMatch } from './networks-view.ts';
+import {
+  ambiguousNetwork,
+  isLocal,
+  isPredefined,
+  isRemoteEndpoint,
+  mergeEndpoints,
+  networkNotFound,
+  type NetworkMatch,
+} from './networks-view.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
+import { askSharing, tellSharing } from './store-trouble.ts';
 
 /** From here on lists come without the containers on each network. */
 const BARE_LISTS_FROM_MINOR = 28;
@@ -37,19 +44,19 @@ async function putContainersIn(
 }
 
 /** The containers on a network, of all nodes that share it; what a node does not tell is left out. */
-async function containersOn(call: ApiCall, { id, nodes }: PoolNetwork): Promise<Json> {
+export async function containersOn(call: ApiCall, { id, nodes }: PoolNetwork): Promise<Json> {
   const lists = await Promise.all(
     nodes.map(async (node): Promise<Json> => {
       if (!node.healthy) return {};
       try {
-        const answer = await askEngine(node, `/networks/${id}`, { minor: call.minor, signal: call.signal });
+        const answer = await askSharing(node, `/networks/${id}`, { minor: call.minor, signal: call.signal });
         return answer.status === 200 ? asObject(parsed(answer.body)['Containers']) : {};
       } catch {
         return {};
       }
     }),
   );
-  return Object.assign({}, ...lists) as Json;
+  return mergeEndpoints(lists);
 }
 
 /** `GET /networks/{id}`: the engine's answer in its plain name; of a shared network with the containers of all nodes. */
@@ -61,29 +68,21 @@ export const inspectNetwork: Handler = async (call, { networks: keeper }) => {
   if (fitting.length === 0) throw networkNotFound(reference);
   const network = theOne(reference, { ...match, networks: fitting });
   const node = reachable(network);
-  const answer = await tellEngine(node, `/networks/${network.id}${call.search}`, {
+  const answer = await tellSharing(node, `/networks/${network.id}${call.search}`, {
+    knows: !isLocal(network),
     minor: call.minor,
     signal: call.signal,
   });
   const inspected = withoutNotes(parsed(answer.body));
-  if (network.nodes.length > 1) inspected['Containers'] = await containersOn(call, network);
+  if (!isLocal(network)) {
+    const endpoints = Object.entries(await containersOn(call, network));
+    // Compose does not remove a network while something seems to be on it.
+    const present = endpoints.filter(
+      ([key, endpoint]) => !isRemoteEndpoint(key) || !keeper.isOver(asString(asObject(endpoint)['Name'])),
+    );
+    inspected['Containers'] = Object.fromEntries(present);
+  }
   call.json(200, inspected);
-};
-
-/** `DELETE /networks/{id}` */
-export const removeNetwork: Handler = async (call, { networks: keeper }) => {
-  const reference = call.param('id');
-  const found = theOne(reference, await keeper.find(reference));
-  await keeper.exclusively(found, async () => {
-    const network = keeper.current(found);
-    if (!network) throw networkNotFound(reference);
-    const node = reachable(network);
-    const answer = await askEngine(node, `/networks/${network.id}`, { method: 'DELETE', minor: call.minor });
-    if (answer.status < 300 || answer.status === 404) keeper.dropped(network.nodes, network.id);
-    if (answer.status === 404) throw networkNotFound(reference);
-    if (answer.status > 299) throw engineRefusal(answer);
-    forward(call, answer);
-  });
 };
 
 /** The one network that a reference means. What every node has by itself stands for the first node's. */
@@ -97,7 +96,7 @@ export function theOne(reference: string, match: NetworkMatch<EngineNode>): Pool
 }
 
 /** A node that can be asked about the network. Throws `unavailable` when none answers. */
-function reachable(network: PoolNetwork): EngineNode {
+export function reachable(network: PoolNetwork): EngineNode {
   const node = network.nodes.find(({ healthy }) => healthy);
   if (node) return node;
   throw new SwarmError('unavailable', `network ${network.name} is on unhealthy node ${network.home.name}`);

@@ -1,5 +1,6 @@
 import { SwarmError } from '../../base/errors.ts';
 import type { Container } from './container.ts';
+import { Copies } from './copies.ts';
 
 const BUCKET = 4;
 
@@ -11,6 +12,8 @@ export class ContainerIndex {
   readonly #byId = new Map<string, Container>();
   readonly #byPrefix = new Map<string, Set<Container>>();
   readonly #byName = new Map<string, Set<Container>>();
+  /** Which of the copies of a container counts; the others are not in the index. */
+  readonly copies = new Copies();
   #newestFirst: Container[] | undefined;
   version = 0;
 

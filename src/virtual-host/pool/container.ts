@@ -19,6 +19,8 @@ export interface ContainerDetails {
   nanoCpus: number;
   memoryBytes: number;
   ports: readonly PortUse[];
+  /** Of a container that is made again when its node is lost; see remains.ts. */
+  remains?: string;
 }
 
 export const NO_DETAILS: ContainerDetails = {
@@ -123,6 +125,11 @@ export class Container {
     });
     return `${JSON.stringify({ ...rest, Names: names, Ports: ports }).slice(0, -1)},`;
   }
+}
+
+/** Whether its process is there, be it paused or between two starts. */
+export function isRunning({ state }: Pick<Container, 'state'>): boolean {
+  return state === 'running' || state === 'paused' || state === 'restarting';
 }
 
 /** A container's own name among those that links give it: the one without an inner slash. */

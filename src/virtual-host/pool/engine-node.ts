@@ -1,10 +1,12 @@
 import { lookup } from 'node:dns/promises';
+import { setMaxListeners } from 'node:events';
 import { isIP } from 'node:net';
 import type { Logger } from 'pino';
 import { backoffMs, pause } from '../../base/async.ts';
 import { SwarmError, messageOf } from '../../base/errors.ts';
 import {
   EngineClient,
+  EventPlace,
   followEvents,
   type EngineAddress,
   type EngineEvent,
@@ -12,6 +14,7 @@ import {
 } from '../../engine/index.ts';
 import { SchedulerNode } from '../../scheduler/index.ts';
 import { versionText, type ApiMinor } from '../../docker-api/index.ts';
+import { PING_TIMEOUT_MS, RETRY_FIRST_MS, RETRY_MAX_MS, RETRY_REST_MS } from './detection.ts';
 import { Inventory } from './inventory.ts';
 import { readEngineInfo, type EngineInfo } from './engine-info.ts';
 import type { ContainerIndex } from './container-index.ts';
@@ -41,7 +44,6 @@ export interface NodeHost {
   engineEvent(node: EngineNode, event: EngineEvent): void;
 }
 
-const PING_TIMEOUT_MS = 3_000;
 const CHECK_TIMEOUT_MS = 10_000;
 const REJOIN_FIRST_MS = 1_000;
 const REJOIN_MAX_MS = 30_000;
@@ -68,12 +70,15 @@ export class EngineNode {
   #wake: AbortController | undefined;
   #back: AbortController | undefined;
   #failedAt = 0;
+  #gone = endOfNode();
   #following = false;
   #stream: AbortController | undefined;
   /** An event stream that was open while the engine failed: it may be dead without a word, as after a loss of power. */
   #doubted: AbortController | undefined;
   ip = '';
   failures = 0;
+  /** Since when nothing is heard of the engine, on the process's clock; undefined while all is well. */
+  silentSinceMs: number | undefined;
   /** Why it is not Healthy, in words; empty otherwise. */
   trouble = '';
   updatedAtMs = Date.now();
@@ -101,6 +106,16 @@ export class EngineNode {
 
   get healthy(): boolean {
     return this.#state === 'Healthy';
+  }
+
+  /** Whether it was there and is not any more, as far as anybody can tell. */
+  get lost(): boolean {
+    return this.#state === 'Unhealthy' || this.#state === 'Disconnected';
+  }
+
+  /** Fires when the node is lost: nothing that was asked of its engine can be waited for. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
   }
 
   /** Whether every change at the engine is heard of as it happens. */
@@ -238,16 +253,18 @@ export class EngineNode {
   }
 
   async #eventLoop(signal: AbortSignal): Promise<void> {
+    const place = new EventPlace();
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       const stream = new AbortController();
       this.#stream = stream;
       try {
         if (attempt > 0) await this.#recheck(signal);
         let loading: Promise<void> | undefined;
-        await followEvents(this.client, this.path('/events'), {
+        await followEvents(this.client, this.path('/events') + place.search, {
           signal: AbortSignal.any([signal, stream.signal]),
           onOpen: () => {
             this.#following = true;
+            place.opened(Date.now() + this.clockSkewMs);
             loading = this.inventory.load(signal).then(
               () => this.#succeeded(signal),
               (error: unknown) => this.#failed(error, signal),
@@ -255,11 +272,13 @@ export class EngineNode {
           },
           onEvent: (event) => {
             attempt = 0;
+            if (!place.take(event)) return;
             this.inventory.heard(event);
             this.#host.engineEvent(this, event);
           },
         }).finally(() => {
           this.#following = false;
+          if (!stream.signal.aborted) this.silentSinceMs ??= performance.now();
         });
         await loading;
       } catch (error) {
@@ -277,7 +296,7 @@ export class EngineNode {
     const { refreshMinMs, refreshMaxMs } = this.#host.settings;
     while (!signal.aborted) {
       const plainMs = refreshMinMs + Math.random() * (refreshMaxMs - refreshMinMs);
-      const retryMs = backoffMs(this.failures, EVENTS_FIRST_MS / 2, EVENTS_MAX_MS, Math.random);
+      const retryMs = backoffMs(this.failures, RETRY_FIRST_MS, RETRY_MAX_MS, Math.random);
       const wake = new AbortController();
       this.#wake = wake;
       await pause(
@@ -298,7 +317,7 @@ export class EngineNode {
         this.#failed(error, signal);
         this.#doubted = this.#stream;
         // A wake-up by whoever saw the same failure must not turn into a busy loop.
-        await pause(EVENTS_FIRST_MS / 2, signal);
+        await pause(RETRY_REST_MS, signal);
       }
     }
   }
@@ -313,6 +332,7 @@ export class EngineNode {
   #succeeded(signal: AbortSignal): void {
     if (signal.aborted) return;
     this.failures = 0;
+    this.silentSinceMs = undefined;
     this.trouble = '';
     this.#setState('Healthy');
   }
@@ -320,6 +340,7 @@ export class EngineNode {
   #failed(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
     const now = performance.now();
+    this.silentSinceMs ??= now;
     // Both loops see the same failure; it counts once.
     if (this.failures === 0 || now - this.#failedAt > SAME_FAILURE_MS) this.failures += 1;
     this.#failedAt = now;
@@ -336,6 +357,10 @@ export class EngineNode {
     this.#state = state;
     this.sched.healthy = state === 'Healthy';
     this.sched.failures = this.failures;
+    if (this.lost && !this.#gone.signal.aborted) {
+      const why = this.trouble === '' ? '' : `: ${this.trouble}`;
+      this.#gone.abort(new SwarmError('unavailable', `node ${this.name} is ${state}${why}`));
+    } else if (!this.lost && this.#gone.signal.aborted) this.#gone = endOfNode();
     if (former !== state) {
       this.#log.info(
         { name: this.name, from: former, to: state, err: this.trouble || undefined },
@@ -344,6 +369,13 @@ export class EngineNode {
     }
     this.#host.nodeChanged(this);
   }
+}
+
+/** Any number of requests may listen. */
+function endOfNode(): AbortController {
+  const end = new AbortController();
+  setMaxListeners(0, end.signal);
+  return end;
 }
 
 class IdentityChanged extends SwarmError {

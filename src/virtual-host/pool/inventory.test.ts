@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../base/log.ts';
 import type { Json } from '../../base/json.ts';
 import { SchedulerNode } from '../../scheduler/index.ts';
@@ -14,6 +14,7 @@ class SlowEngine {
   inspectStatus = 200;
   images: Json[] = [];
   held: (() => void)[] | undefined;
+  readonly asked: string[] = [];
 
   answer<T>(value: T): Promise<T> {
     const { held } = this;
@@ -21,6 +22,7 @@ class SlowEngine {
   }
 
   json(path: string): Promise<unknown> {
+    this.asked.push(path);
     if (path.startsWith('/containers')) {
       return this.answer([{ Id: ID, Names: ['/web'], State: this.state, Status: '' }]);
     }
@@ -28,7 +30,8 @@ class SlowEngine {
     return Promise.resolve(path === '/volumes' ? { Volumes: [] } : []);
   }
 
-  call(): Promise<unknown> {
+  call(path: string): Promise<unknown> {
+    this.asked.push(path);
     const body = { HostConfig: { Memory: 64, NanoCpus: 1e9 }, State: {} };
     return Promise.resolve({ status: this.inspectStatus, body: Buffer.from(JSON.stringify(body)) });
   }
@@ -91,5 +94,51 @@ describe('Inventory', () => {
     inventory.markContainer(ID);
     await inventory.settle();
     expect([sched.usedNanoCpus, sched.usedMemoryBytes]).toEqual([1e9, 64]);
+  });
+
+  it('asks a busy engine for all of what changed at once, and for later changes without waiting', async () => {
+    const engine = new SlowEngine();
+    const { inventory } = inventoryOf(engine);
+    await inventory.load(new AbortController().signal);
+    engine.asked.length = 0;
+    const held: (() => void)[] = [];
+    engine.held = held;
+    inventory.markContainer(ID);
+    const first = inventory.settle();
+    inventory.markContainer(ID);
+    const second = inventory.settle();
+    const list = expect.stringContaining('/containers/json?') as unknown;
+    const inspection = `/containers/${ID}/json`;
+    expect(engine.asked).toEqual([inspection, list, inspection, list]);
+    for (const letGo of held) letGo();
+    await Promise.all([first, second]);
+    expect(inventory.stale).toBe(false);
+  });
+
+  it('does not wait long for an engine that answers everything just in time', async () => {
+    vi.useFakeTimers();
+    try {
+      const engine = new SlowEngine();
+      const { inventory } = inventoryOf(engine);
+      await inventory.load(new AbortController().signal);
+      const held: (() => void)[] = [];
+      engine.held = held;
+      let settled = false;
+      inventory.markContainer(ID);
+      void inventory.settle().then(() => {
+        settled = true;
+      });
+      inventory.mark('images');
+      void inventory.settle();
+      await vi.advanceTimersByTimeAsync(1_400);
+      // The images, which nobody waits for in the end.
+      held.pop()?.();
+      await vi.advanceTimersByTimeAsync(500);
+      expect(settled).toBe(false);
+      await vi.advanceTimersByTimeAsync(300);
+      expect(settled).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

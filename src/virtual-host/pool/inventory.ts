@@ -1,12 +1,23 @@
 import type { Logger } from 'pino';
 import { eachLimited } from '../../base/async.ts';
 import { messageOf } from '../../base/errors.ts';
-import { asArray, asObject, asString, asStrings, isObject, type Json } from '../../base/json.ts';
+import {
+  asArray,
+  asObject,
+  asString,
+  asStringRecord,
+  asStrings,
+  isObject,
+  type Json,
+} from '../../base/json.ts';
 import type { EngineEvent } from '../../engine/index.ts';
 import { Container, NO_DETAILS, readDetails, type ContainerDetails } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { EngineNode } from './engine-node.ts';
 import { InspectCache } from './inspect-cache.ts';
+import { remainsOf } from './remains.ts';
+import { movesOnFailure } from './reschedule-labels.ts';
+import { Stops } from './stops.ts';
 
 /** What an engine has besides containers; each is read whole when one of its kind changes. */
 export type Kind = 'images' | 'networks' | 'volumes';
@@ -18,14 +29,19 @@ const INSPECTS_AT_ONCE = 8;
 const SETTLE_DELAY_MS = 25;
 /** How long an engine may stay silent before an answer goes out without its latest changes. */
 const SILENT_MS = 1_500;
-const SETTLE_MAX_MS = 10_000;
+/** How long an answer waits for an engine at most, were it to answer everything just in time. */
+const SETTLE_MAX_MS = 2_000;
 const SETTLE_LOOK_MS = 100;
+/** So that who asks need not wait for a reading that was begun before, but a slow engine is not buried in readings. */
+const READINGS_AT_ONCE = 4;
 /** More containers than these are read by one list of all. */
 const MAX_ASKED_BY_ID = 64;
 
 /** Container events that change what the index holds. The others (exec_*, attach, resize, top …) change nothing. */
 const CONTAINER_ACTIONS =
   /^(create|start|die|kill|stop|pause|unpause|rename|update|destroy|restart|oom|health_status.*)$/;
+/** SIGTERM and SIGKILL, as events have them. */
+const ENDING_SIGNALS = new Set(['15', '9']);
 const IMAGE_ACTIONS = /^(pull|tag|untag|delete|import|load|create)$/;
 
 /**
@@ -38,7 +54,11 @@ export class Inventory {
   readonly #index: ContainerIndex;
   readonly #log: Logger;
   readonly containers = new Map<string, Container>();
+  /** Containers of which a copy elsewhere has taken the place: to be removed, and shown nowhere until then. */
+  readonly replaced = new Map<string, Container>();
   readonly inspections = new InspectCache();
+  /** Of containers that are made again when the engine is lost. */
+  readonly stops = new Stops();
   images: readonly Json[] = [];
   networks: readonly Json[] = [];
   volumes: readonly Json[] = [];
@@ -53,7 +73,7 @@ export class Inventory {
   #cleared = 0;
   /** The reading that each container and kind was last taken from. */
   readonly #takenFrom = new Map<string, number>();
-  #reading: Promise<void> | undefined;
+  readonly #readings = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #slow = false;
   /** When the engine last answered a reading, on the process's clock. */
@@ -67,7 +87,7 @@ export class Inventory {
 
   /** Whether something marked has not been read yet. */
   get stale(): boolean {
-    return this.#reading !== undefined || this.#staleContainers.size > 0 || this.#staleKinds.size > 0;
+    return this.#readings.size > 0 || this.#marked;
   }
 
   /** Reads everything. Throws when the engine can't be read; what was known then stays. */
@@ -88,6 +108,7 @@ export class Inventory {
     switch (event.Type) {
       case 'container':
         this.inspections.drop(id);
+        this.#noteStop(id, action, event);
         if (CONTAINER_ACTIONS.test(action)) {
           if (action === 'destroy') this.#forget(id);
           this.markContainer(id);
@@ -111,6 +132,13 @@ export class Inventory {
     }
   }
 
+  #noteStop(id: string, action: string, event: EngineEvent): void {
+    if (action === 'start' || action === 'destroy') this.stops.forget(id);
+    if (action !== 'kill' || this.known(id)?.details.remains === undefined) return;
+    const signal = event.Actor?.Attributes?.['signal'] ?? '';
+    if (ENDING_SIGNALS.has(signal)) this.stops.killed(id, performance.now());
+  }
+
   markContainer(id: string): void {
     if (id === '') return;
     this.inspections.drop(id);
@@ -124,8 +152,8 @@ export class Inventory {
   }
 
   /**
-   * Waits until what was marked before the call is read: as long as a busy engine goes on answering, but not for one
-   * that hangs. Such an engine is not waited for again until it has answered.
+   * Waits until what was marked before the call is read, as long as a busy engine goes on answering and not for ever,
+   * and not for one that hangs. Such an engine is not waited for again until it has answered.
    */
   async settle(): Promise<void> {
     if (!this.stale || this.#slow || !this.#node.healthy) return;
@@ -174,9 +202,10 @@ export class Inventory {
     this.#timer = undefined;
     this.#cleared = this.#turns;
     this.inspections.clear();
+    this.stops.clear();
     this.#staleContainers.clear();
     this.#staleKinds.clear();
-    for (const id of this.containers.keys()) this.#forget(id);
+    for (const id of [...this.containers.keys(), ...this.replaced.keys()]) this.#forget(id);
     this.images = [];
     this.networks = [];
     this.volumes = [];
@@ -189,20 +218,30 @@ export class Inventory {
     if (this.#timer) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      void this.#read();
+      // When it ends, what was marked meanwhile is read.
+      if (this.#readings.size === 0) void this.#read();
     }, SETTLE_DELAY_MS);
   }
 
-  /** Reads what is marked; callers share one reading, and get another one for what was marked since it began. */
+  /** Reads what is marked, and waits for what is being read. */
   async #read(): Promise<void> {
-    if (this.#reading) await this.#reading;
-    if (this.#reading) return this.#reading;
-    if (!this.stale) return;
-    this.#reading = this.#readMarked().finally(() => {
-      this.#reading = undefined;
-      if (this.stale && this.#node.healthy) this.#soon();
+    while (this.#marked) {
+      if (this.#readings.size >= READINGS_AT_ONCE) await Promise.race(this.#readings);
+      else this.#begin();
+    }
+    await Promise.all(this.#readings);
+  }
+
+  #begin(): void {
+    const reading = this.#readMarked().finally(() => {
+      this.#readings.delete(reading);
+      if (this.#marked && this.#node.healthy) this.#soon();
     });
-    return this.#reading;
+    this.#readings.add(reading);
+  }
+
+  get #marked(): boolean {
+    return this.#staleContainers.size > 0 || this.#staleKinds.size > 0;
   }
 
   async #readMarked(): Promise<void> {
@@ -236,8 +275,9 @@ export class Inventory {
     inspect?: readonly string[],
   ): Promise<void> {
     const filters = ids ? `&filters=${encodeURIComponent(JSON.stringify({ id: ids }))}` : '';
-    const before = new Set(ids ?? this.containers.keys());
+    const before = new Set(ids ?? [...this.containers.keys(), ...this.replaced.keys()]);
     const turn = this.#nextTurn();
+    const early = this.#inspectKnown(ids ?? [], signal);
     const listed = asArray(await this.#json(`/containers/json?all=1${filters}`, signal)).filter(isObject);
     const must = new Set(inspect);
     const found = new Set<string>();
@@ -246,9 +286,9 @@ export class Inventory {
       if (id === '') return;
       found.add(id);
       if (this.#isOver(id, turn)) return;
-      const known = this.containers.get(id);
+      const known = this.known(id);
       if (known && !must.has(id) && sameRun(known.summary, summary)) return;
-      const details = await this.#inspect(id, signal);
+      const details = await (early.get(id) ?? this.#inspect(id, signal));
       if (details) this.#put(new Container(this.#node, summary, details), turn);
     });
     for (const id of before) {
@@ -258,6 +298,22 @@ export class Inventory {
     }
   }
 
+  /** Begins to inspect those that are known to be there: a slow engine is asked for all at once. */
+  #inspectKnown(
+    ids: readonly string[],
+    signal: AbortSignal,
+  ): Map<string, Promise<ContainerDetails | undefined>> {
+    const known = ids.filter((id) => this.known(id)).slice(0, INSPECTS_AT_ONCE);
+    return new Map(
+      known.map((id) => {
+        const details = this.#inspect(id, signal);
+        // Whoever needs it hears of its failure.
+        details.catch(() => undefined);
+        return [id, details];
+      }),
+    );
+  }
+
   /** Undefined when the container is gone again. */
   async #inspect(id: string, signal: AbortSignal): Promise<ContainerDetails | undefined> {
     const path = this.#node.path(`/containers/${id}/json`);
@@ -265,8 +321,12 @@ export class Inventory {
     this.#answeredAt = performance.now();
     if (answer.status === 404) return undefined;
     // A container whose inspection fails at the engine is still there, must be seen to be removed, and holds what it held.
-    if (answer.status !== 200) return this.containers.get(id)?.details ?? NO_DETAILS;
-    return readDetails(JSON.parse(answer.body.toString('utf8')) as unknown, this.#node.cores);
+    if (answer.status !== 200) return this.known(id)?.details ?? NO_DETAILS;
+    const text = answer.body.toString('utf8');
+    const inspected = asObject(JSON.parse(text));
+    const details = readDetails(inspected, this.#node.cores);
+    const labels = asStringRecord(asObject(inspected['Config'])['Labels']);
+    return movesOnFailure(labels) ? { ...details, remains: remainsOf(text) } : details;
   }
 
   async #readKind(kind: Kind, signal: AbortSignal): Promise<void> {
@@ -310,14 +370,46 @@ export class Inventory {
   #put(container: Container, turn: number): void {
     if (this.#isOver(container.id, turn)) return;
     this.#takenFrom.set(container.id, turn);
-    this.containers.set(container.id, container);
-    this.#index.put(container);
-    this.#node.sched.put(container.facts());
+    const others = this.#index.copies.put(container);
+    // Those that give way go first, so that the index never has two of a name.
+    for (const other of others) other.node.inventory.place(other);
+    this.place(container);
+  }
+
+  /** Puts a container where it belongs: into the index, or aside while a copy elsewhere has its place. */
+  place(container: Container): void {
+    const { id } = container;
+    const { copies } = this.#index;
+    const counting = copies.counting(container);
+    if (counting === container) {
+      this.replaced.delete(id);
+      if (this.containers.get(id) === container) return;
+      this.containers.set(id, container);
+      this.#index.put(container);
+      this.#node.sched.put(container.facts());
+      return;
+    }
+    // What is replaced while nobody can reach it stays replaced, whatever becomes of the copy meanwhile.
+    if (counting && this.#node.lost) copies.replace(id);
+    this.#hide(id);
+    this.replaced.set(id, container);
+  }
+
+  /** A container of the engine, whether it counts or not. */
+  known(id: string): Container | undefined {
+    return this.containers.get(id) ?? this.replaced.get(id);
   }
 
   #forget(id: string): void {
-    if (!this.containers.delete(id)) return;
+    if (!this.known(id)) return;
     this.#takenFrom.delete(id);
+    this.replaced.delete(id);
+    this.#hide(id);
+    for (const other of this.#index.copies.delete(id)) other.node.inventory.place(other);
+  }
+
+  #hide(id: string): void {
+    if (!this.containers.delete(id)) return;
     this.#index.delete(id);
     this.#node.sched.delete(id);
   }

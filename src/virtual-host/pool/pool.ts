@@ -9,6 +9,9 @@ import { EngineNode, type NodeHost, type NodeSettings } from './engine-node.ts';
 /** Called with every event of every engine, as it comes. */
 export type EventListener = (node: EngineNode, event: EngineEvent) => void;
 
+/** Called when a node's state, or what is shown of it, has changed; the last time while it still has what it had. */
+export type NodeListener = (node: EngineNode) => void;
+
 /** What an engine without a version of its own is spoken to in: the oldest one served. */
 const FALLBACK_MINOR: ApiMinor = 41;
 
@@ -21,6 +24,7 @@ export class Pool implements NodeHost {
   readonly #nodes = new Map<string, EngineNode>();
   readonly #ids = new Map<string, EngineNode>();
   readonly #listeners = new Set<EventListener>();
+  readonly #nodeListeners = new Set<NodeListener>();
   readonly #stop = new AbortController();
   #advertised: ApiMinor | undefined;
   /** What is wrong with discovery; empty while it works. */
@@ -95,6 +99,11 @@ export class Pool implements NodeHost {
     return () => this.#listeners.delete(listener);
   }
 
+  onNodeChange(listener: NodeListener): () => void {
+    this.#nodeListeners.add(listener);
+    return () => this.#nodeListeners.delete(listener);
+  }
+
   claimId(node: EngineNode, id: string): EngineNode | undefined {
     const holder = this.#ids.get(id);
     if (holder && holder !== node) return holder;
@@ -106,13 +115,23 @@ export class Pool implements NodeHost {
     for (const [id, holder] of this.#ids) if (holder === node) this.#ids.delete(id);
   }
 
-  nodeChanged(_node: EngineNode): void {
+  nodeChanged(node: EngineNode): void {
     this.version += 1;
     this.#advertised = undefined;
+    for (const listener of this.#nodeListeners) this.#tell(() => listener(node));
   }
 
   engineEvent(node: EngineNode, event: EngineEvent): void {
-    for (const listener of this.#listeners) listener(node, event);
+    for (const listener of this.#listeners) this.#tell(() => listener(node, event));
+  }
+
+  /** A mistake of one who listens must end neither the node's loops nor the manager, nor be missed by the others. */
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.log.error({ err: messageOf(error) }, 'A change of an engine was not taken in');
+    }
   }
 
   #reconcile(addresses: readonly string[]): void {

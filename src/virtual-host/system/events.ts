@@ -18,7 +18,7 @@ interface Told {
 
 /** `GET /events`: those of every engine as they come, each with its node; past ones first, in the order of time. */
 export const events: Handler = async (call, context) => {
-  const { pool, config } = context;
+  const { pool, config, calls } = context;
   const since = moment(call.query.get('since'));
   const until = moment(call.query.get('until'));
   if (since !== undefined && until !== undefined && until < since) {
@@ -52,14 +52,14 @@ export const events: Handler = async (call, context) => {
       early = undefined;
       for (const told of [...past, ...waiting]) send(told);
     }
-    await over(until, signal);
+    await over(until, AbortSignal.any([signal, calls.stopping]));
   } finally {
     stop();
     res.end();
   }
 };
 
-/** Waits until the client is gone or the time asked for has come. */
+/** Waits until the client is gone, the manager stops, or the time asked for has come. */
 async function over(until: bigint | undefined, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   const leftMs = until === undefined ? undefined : Math.max(0, Number(until / 1_000_000n) - Date.now());

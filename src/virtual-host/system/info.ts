@@ -58,9 +58,10 @@ const AGREED = [
 export function createInfo(): Handler {
   let kept: { key: string; head: string } | undefined;
   return async (call, context) => {
-    const { pool } = context;
+    const { pool, leadership } = context;
     await pool.settle();
-    const key = `${pool.version}/${pool.index.version}/${sumsOf(pool.nodes())}/${call.minor < 22}`;
+    const { role, primary = '' } = leadership;
+    const key = `${role}/${primary}/${pool.version}/${pool.index.version}/${sumsOf(pool.nodes())}/${call.minor < 22}`;
     if (kept?.key !== key) {
       kept = { key, head: JSON.stringify(describe(context, call.minor < 22)).slice(0, -1) };
     }
@@ -90,10 +91,8 @@ function describe(context: Context, old: boolean): Json {
   const total = sum([...counts.values()]);
   const status = statusLines(context, nodes, counts);
   const abilities = Object.fromEntries(
-    ABILITIES.map((key) => [
-      key,
-      raws.length > 0 && raws.every((raw) => raw[key] === true || raw[key] === undefined),
-    ]),
+    // Without engines nothing is missing: ten warnings would hide the line that says why there are none.
+    ABILITIES.map((key) => [key, raws.every((raw) => raw[key] === true || raw[key] === undefined)]),
   );
   const agreed = Object.fromEntries(AGREED.flatMap((key) => agreedValue(key, raws)));
   return {
@@ -163,12 +162,13 @@ function sum(all: readonly Counts[]): Counts {
 }
 
 function statusLines(
-  { pool, config }: Context,
+  { pool, config, leadership }: Context,
   nodes: readonly EngineNode[],
   counts: Map<EngineNode, Counts>,
 ): Line[] {
   const lines: Line[] = [
-    ['Role', 'primary'],
+    ['Role', leadership.role],
+    ...(leadership.role === 'replica' ? [['Primary', leadership.primary ?? '(none)'] satisfies Line] : []),
     ['Strategy', config.strategy],
     ['Filters', config.filters.join(', ')],
   ];

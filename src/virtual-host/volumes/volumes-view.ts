@@ -1,6 +1,7 @@
 import { asObject, asArray, asString, asStringRecord, type Json } from '../../base/json.ts';
-import { FilterTests, filterFlag, matchesLabels, type Filters } from '../../docker-api/index.ts';
+import { filterFlag, type Filters } from '../../docker-api/index.ts';
 import type { NamedNode } from '../networks/networks-view.ts';
+import { clusterFilters } from '../cluster-filters.ts';
 import { shownName } from '../shown-name.ts';
 import { anySearch } from '../text-search.ts';
 
@@ -49,25 +50,7 @@ export function filterVolumes<N extends NamedNode & { readonly id: string }>(
   filters: Filters,
   inUse: (volume: ClusterVolume<N>) => boolean,
 ): readonly ClusterVolume<N>[] {
-  const tests = new FilterTests<ClusterVolume<N>>(filters);
-  tests.on(
-    'driver',
-    (values) =>
-      ({ driver }) =>
-        values.includes(driver),
-  );
-  tests.on(
-    'label',
-    (values) =>
-      ({ labels }) =>
-        matchesLabels(labels, values),
-  );
-  tests.on(
-    'node',
-    (values) =>
-      ({ nodes }) =>
-        nodes.some(({ name, id }) => values.includes(name) || values.includes(id)),
-  );
+  const tests = clusterFilters<ClusterVolume<N>>(filters);
   tests.on('name', (values) => {
     const matches = anySearch(values);
     return ({ name, shared, nodes }) => matches(shared ? [name] : [name, `${nodes[0].name}/${name}`]);

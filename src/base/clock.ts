@@ -1,0 +1,10 @@
+import { pause } from './async.ts';
+
+/** Time that only goes forward, for deadlines; it goes on while the process is stopped. */
+export interface Clock {
+  nowMs(): number;
+  /** Waits `ms`; returns early, without throwing, when the signal fires. */
+  pause(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+export const MONOTONIC: Clock = { nowMs: () => performance.now(), pause };

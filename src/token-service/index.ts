@@ -1,0 +1,3 @@
+export { Registrations } from './registrations.ts';
+export { keepSwept } from './sweep.ts';
+export { tokenService } from './token-service.ts';
