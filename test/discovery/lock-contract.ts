@@ -1,44 +1,39 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Discovery, Lock } from '../../src/discovery/index.ts';
 import { until } from '../hosts/index.ts';
 import type { StoreFixture, StoreTraits } from './fixture.ts';
 import { SOON_MS } from './follower.ts';
+import { ALONE, useStore, type StoreSuite } from './store-suite.ts';
 
 const LONG_MS = 60_000;
+const HELD = { kind: 'held' };
+const takenBy = (by: string): object => ({ kind: 'taken', by });
 
-/** What every store's lock does. The suite opens the fixture once; tests that hurt the server come last. */
+interface Contender {
+  lock: Lock;
+  discovery: Discovery;
+}
+
+/** Makes contenders as other processes would be: each with a client of its own. */
+function contenders(
+  store: StoreSuite,
+): (prefix: string, value: string, ttlMs?: number, name?: string) => Promise<Contender> {
+  return async (prefix, value, ttlMs = LONG_MS, name = 'leader') => {
+    const discovery = await store.open({ prefix });
+    const lock = discovery.lock?.({ name, value, ttlMs });
+    if (!lock) throw new Error(`${discovery.scheme} has no lock`);
+    return { lock, discovery };
+  };
+}
+
+/** What every store's lock does. Each test has a prefix of its own. */
 export function lockContract(name: string, start: () => Promise<StoreFixture>, traits: StoreTraits): void {
-  describe(`${name} as a lock`, { timeout: 120_000 }, () => {
-    let fixture: StoreFixture;
-    const opened: Discovery[] = [];
-    const signal = AbortSignal.timeout(10 * 60_000);
-    let prefixes = 0;
-    const newPrefix = (): string => `locks/${++prefixes}`;
-    /** A contender as another process would be: with a client of its own. */
-    const contender = async (
-      prefix: string,
-      value: string,
-      ttlMs = LONG_MS,
-      lockName = 'leader',
-    ): Promise<{ lock: Lock; discovery: Discovery }> => {
-      const discovery = await fixture.open({ prefix });
-      opened.push(discovery);
-      const lock = discovery.lock?.({ name: lockName, value, ttlMs });
-      if (!lock) throw new Error(`${name} has no lock`);
-      return { lock, discovery };
-    };
-    const HELD = { kind: 'held' };
-    const takenBy = (by: string): object => ({ kind: 'taken', by });
+  describe.concurrent(`${name} as a lock`, { timeout: 120_000 }, () => {
+    const store = useStore(start);
+    const { signal, newPrefix } = store;
+    const contender = contenders(store);
 
-    beforeAll(async () => {
-      fixture = await start();
-    }, 120_000);
-    afterAll(async () => {
-      for (const one of opened) await one.close?.();
-      await fixture[Symbol.asyncDispose]();
-    }, 60_000);
-
-    test.concurrent('is held by one, renewed, given up and taken by the next', async () => {
+    test('is held by one, renewed, given up and taken by the next', async () => {
       const prefix = newPrefix();
       const { lock: one } = await contender(prefix, 'one:4000');
       const { lock: two } = await contender(prefix, 'two:4000');
@@ -48,7 +43,7 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
       expect(await two.acquire({ signal })).toEqual(takenBy('one:4000'));
       expect(await one.acquire({ signal })).toEqual(HELD);
       expect(await one.renew({ signal })).toBe(true);
-      expect(await fixture.get(`${prefix}/docker/swarm/leader`)).toBe('one:4000');
+      expect(await store.fixture.get(`${prefix}/docker/swarm/leader`)).toBe('one:4000');
       expect(await two.renew({ signal })).toBe(false);
       await two.release({ signal }); // not its own: nothing happens
       expect(await one.renew({ signal })).toBe(true);
@@ -60,7 +55,7 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
       expect(await one.acquire({ signal })).toEqual(takenBy('two:4000'));
     });
 
-    test.concurrent('locks of other names and prefixes are others', async () => {
+    test('locks of other names and prefixes are others', async () => {
       const prefix = newPrefix();
       const all = [
         (await contender(prefix, 'one')).lock,
@@ -72,7 +67,7 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
       for (const lock of all) expect(await lock.renew({ signal })).toBe(true);
     });
 
-    test.concurrent('a holder with the same value is another holder', async () => {
+    test('a holder with the same value is another holder', async () => {
       const prefix = newPrefix();
       const { lock: one } = await contender(prefix, 'same:4000');
       const { lock: two } = await contender(prefix, 'same:4000');
@@ -82,7 +77,7 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
       expect(await one.renew({ signal })).toBe(true);
     });
 
-    test.concurrent('a watch says who holds it, at once and at every change', async () => {
+    test('a watch says who holds it, at once and at every change', async () => {
       const prefix = newPrefix();
       const { lock } = await contender(prefix, 'one:4000');
       const seen: (string | undefined)[] = [];
@@ -106,7 +101,7 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
       expect(seen).toEqual([undefined, 'one:4000', undefined]);
     });
 
-    test.concurrent('a holder that falls silent loses it, but not before its time', async () => {
+    test('a holder that falls silent loses it, but not before its time', async () => {
       const prefix = newPrefix();
       const { lock: one, discovery } = await contender(prefix, 'one', traits.shortTtlMs);
       const { lock: two } = await contender(prefix, 'two', traits.shortTtlMs);
@@ -120,7 +115,7 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
       expect(performance.now() - renewed).toBeGreaterThanOrEqual(traits.shortTtlMs);
     });
 
-    test.concurrent('contenders never hold it together', async () => {
+    test('contenders never hold it together', async () => {
       const prefix = newPrefix();
       const rounds = 5;
       let holders = 0;
@@ -140,8 +135,15 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
       await Promise.all(['one', 'two', 'three', 'four'].map(contend));
       expect(most).toBe(1);
     });
+  });
 
-    test('a store that is down or silent is unavailable, and its watch ends so', async () => {
+  // With a server of their own, and one after another: they hurt it.
+  describe.concurrent(`${name} as a lock in need`, { timeout: 120_000 }, () => {
+    const store = useStore(start);
+    const { signal, newPrefix } = store;
+    const contender = contenders(store);
+
+    test('a store that is down or silent is unavailable, and its watch ends so', ALONE, async () => {
       const prefix = newPrefix();
       const { lock } = await contender(prefix, 'one');
       const { lock: other } = await contender(prefix, 'two');
@@ -151,7 +153,7 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
         for await (const value of other.watch({ signal })) if (value === undefined) break;
       })();
       const broken = expect(watching).rejects.toMatchObject(unavailable);
-      fixture.pause();
+      store.fixture.pause();
       try {
         await Promise.all([
           broken,
@@ -159,26 +161,26 @@ export function lockContract(name: string, start: () => Promise<StoreFixture>, t
           expect(lock.renew({ signal })).rejects.toMatchObject(unavailable),
         ]);
       } finally {
-        fixture.resume();
+        store.fixture.resume();
       }
       await until('it holds on', SOON_MS, async () => ((await lock.renew({ signal })) ? true : undefined));
-      await fixture.stop();
+      await store.fixture.stop();
       await expect(lock.acquire({ signal })).rejects.toMatchObject(unavailable);
       await expect(lock.renew({ signal })).rejects.toMatchObject(unavailable);
       await expect(lock.release({ signal })).rejects.toMatchObject(unavailable);
       await expect(other.acquire({ signal })).rejects.toMatchObject(unavailable);
-      await fixture.start();
+      await store.fixture.start();
       await until('it is free or theirs again', SOON_MS, async () =>
         (await lock.acquire({ signal })).kind === 'held' ? true : undefined,
       );
     });
 
-    test('a store that lost its data has lost the lock', async () => {
+    test('a store that lost its data has lost the lock', ALONE, async () => {
       const prefix = newPrefix();
       const { lock } = await contender(prefix, 'one');
       expect(await lock.acquire({ signal })).toEqual(HELD);
-      await fixture.stop();
-      await fixture.start({ empty: true });
+      await store.fixture.stop();
+      await store.fixture.start({ empty: true });
       const renewed = await until('an answer', SOON_MS, async () => ({ is: await lock.renew({ signal }) }));
       expect(renewed.is).toBe(false);
       expect(await lock.acquire({ signal })).toEqual(HELD);
