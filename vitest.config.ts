@@ -14,6 +14,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
+          maxConcurrency: 12, // of one file's concurrent tests: most wait for a time to live
         },
       },
     ],

@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const register = (url: string, token: string, address: string, ttl: number): Promise<Response> =>
   fetch(`${url}/v1/clusters/${token}?ttl=${ttl}`, { method: 'POST', body: address });
 
-test('tokens and registrations outlive restarts, and a kill', async () => {
+test.concurrent('tokens and registrations outlive restarts, and a kill', async () => {
   const state = join(folder, 'kept');
   await using first = await startTokenService(state);
   const env = { SWARM_TOKEN_URL: `${first.url}/v1` };
@@ -44,7 +44,7 @@ test('tokens and registrations outlive restarts, and a kill', async () => {
   expect(await third.stop()).toBe(0);
 });
 
-test('over TLS, which clients are asked for a certificate', async () => {
+test.concurrent('over TLS, which clients are asked for a certificate', async () => {
   const tls = ['--tlscacert', authority.ca, '--tlscert', pair.cert, '--tlskey', pair.key];
   await using service = await startTokenService(join(folder, 'tls'), { args: ['--tlsverify', ...tls] });
   const files = { cacertfile: authority.ca, certfile: authority.cert, keyfile: authority.key };
@@ -64,7 +64,7 @@ test('over TLS, which clients are asked for a certificate', async () => {
   expect(await without(system)).toContain('it asks for a certificate');
 });
 
-test('a full disk is an answer in words, loses nothing, and passes', async () => {
+test.concurrent('a full disk is an answer in words, loses nothing, and passes', async () => {
   const state = join(folder, 'small');
   await runTool('mkdir', [state]);
   await runTool('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=700', 'small', state]);
@@ -91,7 +91,7 @@ test('a full disk is an answer in words, loses nothing, and passes', async () =>
   }
 });
 
-test('many hosts at once', async () => {
+test.concurrent('many hosts at once', async () => {
   await using service = await startTokenService(join(folder, 'many'));
   const token = 'b'.repeat(32);
   const names = Array.from({ length: 300 }, (_, i) => `host-${String(i).padStart(4, '0')}:2375`);
@@ -101,7 +101,7 @@ test('many hosts at once', async () => {
   expect(stdout).toBe(names.map((name) => `${name}\n`).join(''));
 });
 
-test('a list of a service that is silent ends with its time', async () => {
+test.concurrent('a list of a service that is silent ends with its time', async () => {
   await using service = await startTokenService(join(folder, 'silent'));
   process.kill(service.pid, 'SIGSTOP');
   const token = `token://${'c'.repeat(32)}`;
@@ -112,7 +112,7 @@ test('a list of a service that is silent ends with its time', async () => {
   expect(await service.stop()).toBe(0);
 });
 
-test('a second service over one folder is refused', async () => {
+test.concurrent('a second service over one folder is refused', async () => {
   const state = join(folder, 'shared');
   await using service = await startTokenService(state);
   await using second = start(['discovery', '-H', '127.0.0.1:0', '--state-dir', state]);

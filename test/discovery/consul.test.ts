@@ -13,11 +13,13 @@ import { ensureConsul, startConsul, type Consul } from '../stores/consul.ts';
 import { CONSUL_TRAITS, consulFixture } from './consul-fixture.ts';
 import { discoveryContract } from './contract.ts';
 import { Follower, SOON_MS } from './follower.ts';
+import { lockContract } from './lock-contract.ts';
 import { makeCa, makePair, storeTls } from './openssl.ts';
 
 discoveryContract('consul', consulFixture, CONSUL_TRAITS);
+lockContract('consul', consulFixture, CONSUL_TRAITS);
 
-describe('consul among others', () => {
+describe.concurrent('consul among others', { timeout: 120_000 }, () => {
   const [A, B] = ['10.0.0.1:2375', '10.0.0.2:2375'];
   const LONG_MS = 60_000;
   const signal = AbortSignal.timeout(10 * 60_000);

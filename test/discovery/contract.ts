@@ -131,33 +131,30 @@ export function discoveryContract(
       expect(follower.lists - before).toBeLessThan(count / 10);
     });
 
-    test.sequential(
-      'a store that is down is trouble, told once; the list stays and comes again',
-      async () => {
-        const prefix = newPrefix();
-        const agent = await open({ prefix });
-        await using follower = new Follower(await open({ prefix }));
-        await register(agent, A);
-        await follower.shows([A]);
-        await store.fixture.stop();
-        await follower.troubled();
-        await expect(list(agent)).rejects.toMatchObject({ code: 'unavailable' });
-        await expect(register(agent, B)).rejects.toMatchObject({ code: 'unavailable' });
-        await using late = new Follower(await open({ prefix }));
-        await late.troubled();
-        const troubles = follower.troubles;
-        await store.fixture.start();
-        await follower.calm();
-        await late.shows([A]);
-        expect(follower.addresses).toEqual([A]);
-        expect(new Set(troubles).size).toBe(troubles.length);
-        await until(`${B} registers`, SOON_MS, async () => {
-          await register(agent, B);
-          return true;
-        });
-        await follower.shows([A, B]);
-      },
-    );
+    test('a store that is down is trouble, told once; the list stays and comes again', ALONE, async () => {
+      const prefix = newPrefix();
+      const agent = await open({ prefix });
+      await using follower = new Follower(await open({ prefix }));
+      await register(agent, A);
+      await follower.shows([A]);
+      await store.fixture.stop();
+      await follower.troubled();
+      await expect(list(agent)).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(register(agent, B)).rejects.toMatchObject({ code: 'unavailable' });
+      await using late = new Follower(await open({ prefix }));
+      await late.troubled();
+      const troubles = follower.troubles;
+      await store.fixture.start();
+      await follower.calm();
+      await late.shows([A]);
+      expect(follower.addresses).toEqual([A]);
+      expect(new Set(troubles).size).toBe(troubles.length);
+      await until(`${B} registers`, SOON_MS, async () => {
+        await register(agent, B);
+        return true;
+      });
+      await follower.shows([A, B]);
+    });
 
     test('a store that falls silent is noticed', ALONE, async () => {
       const prefix = newPrefix();

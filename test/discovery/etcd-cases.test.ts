@@ -20,7 +20,7 @@ afterAll(async () => (await shared)[Symbol.asyncDispose]());
 const register = (discovery: Discovery, address: string): Promise<void> =>
   discovery.register(address, { ttlMs: LONG_MS, signal });
 
-test('asks its endpoints in turn, and goes on at another when one is gone or silent', async () => {
+test.concurrent('asks its endpoints in turn, and goes on at another when one is gone or silent', async () => {
   await using first = await startEtcd();
   await using second = await startEtcd({ version: '3.5' });
   const rest = `127.0.0.1:1,${first.endpoint},${second.endpoint}`;
@@ -44,7 +44,7 @@ test('asks its endpoints in turn, and goes on at another when one is gone or sil
   for (const endpoint of rest.split(',')) expect(String(error)).toContain(`etcd at ${endpoint} refuses`);
 });
 
-test('finds the API anew when the server has another one than before', async () => {
+test.concurrent('finds the API anew when the server has another one than before', async () => {
   const old = await startEtcd({ enableV2: true, withoutV3: true });
   await using discovery = closing(await openEtcd(old.endpoint));
   await using follower = new Follower(discovery.is);
@@ -57,7 +57,7 @@ test('finds the API anew when the server has another one than before', async () 
   expect(await upgraded.etcdctl('get', '--keys-only', '--prefix', '')).toBe(`docker/swarm/nodes/${B}\n`);
 });
 
-test('says which API is missing', async () => {
+test.concurrent('says which API is missing', async () => {
   await using none = await startEtcd({ withoutV3: true });
   const { endpoint } = none;
   const cases: [etcdApi: 2 | 3 | undefined, says: string][] = [
@@ -74,7 +74,7 @@ test('says which API is missing', async () => {
   }
 });
 
-test('hints at engines that are registered under the other API', async () => {
+test.concurrent('hints at engines that are registered under the other API', async () => {
   const etcd = await shared;
   await using old = closing(await openEtcd(`${etcd.endpoint}/hint`, { store: { etcdApi: 2 } }));
   await using discovery = closing(await openEtcd(`${etcd.endpoint}/hint`));
@@ -90,7 +90,7 @@ test('hints at engines that are registered under the other API', async () => {
   await follower.calm();
 });
 
-test.each([2, 3] as const)(
+test.concurrent.each([2, 3] as const)(
   'registrations that somebody removes stay until they return (v%i)',
   async (etcdApi) => {
     const etcd = await shared;
@@ -108,7 +108,7 @@ test.each([2, 3] as const)(
   },
 );
 
-test.each([2, 3] as const)('a lock whose key somebody removed is lost (v%i)', async (etcdApi) => {
+test.concurrent.each([2, 3] as const)('a lock whose key somebody removed is lost (v%i)', async (etcdApi) => {
   const etcd = await shared;
   const prefix = `lock-removed-${etcdApi}`;
   const rest = `${etcd.endpoint}/${prefix}`;
@@ -122,7 +122,7 @@ test.each([2, 3] as const)('a lock whose key somebody removed is lost (v%i)', as
   expect(await lock?.acquire({ signal })).toEqual({ kind: 'taken', by: 'two' });
 });
 
-test('keys live for whole seconds, rounded up', async () => {
+test.concurrent('keys live for whole seconds, rounded up', async () => {
   const etcd = await shared;
   const rest = `${etcd.endpoint}/seconds`;
   const timeToLive = { ttlMs: 60_500, signal };
@@ -139,7 +139,7 @@ test('keys live for whole seconds, rounded up', async () => {
   expect(await etcd.etcdctl('lease', 'list')).toContain('found');
 });
 
-test('managers of the Go original and ours elect one leader under v2', async () => {
+test.concurrent('managers of the Go original and ours elect one leader under v2', async () => {
   const etcd = await shared;
   await using discovery = closing(await openEtcd(`${etcd.endpoint}/mixed`, { store: { etcdApi: 2 } }));
   const lock = discovery.is.lock?.({ name: 'leader', value: 'ours:4000', ttlMs: LONG_MS });
@@ -160,7 +160,7 @@ test('managers of the Go original and ours elect one leader under v2', async () 
   expect(await theirs({ prevExist: 'false', ttl: '2' })).toBe(201);
 });
 
-test('events that the server has forgotten are told as a change', async () => {
+test.concurrent('events that the server has forgotten are told as a change', async () => {
   const etcd = await shared;
   const http = new StoreHttp('etcd', [etcd.endpoint]);
   const client = new V2Client(http);
@@ -173,7 +173,7 @@ test('events that the server has forgotten are told as a change', async () => {
   http.close();
 });
 
-test('a watch from a revision that is compacted away ends', async () => {
+test.concurrent('a watch from a revision that is compacted away ends', async () => {
   const etcd = await shared;
   const http = new StoreHttp('etcd', [etcd.endpoint]);
   const client = new V3Client(http);

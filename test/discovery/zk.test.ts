@@ -9,7 +9,7 @@ import type { StoreFixture, StoreTraits } from './fixture.ts';
 import { Follower, SOON_MS } from './follower.ts';
 import { lockContract } from './lock-contract.ts';
 
-const TRAITS: StoreTraits = { shortTtlMs: 2_000, goneWithinMs: 30_000 };
+const TRAITS: StoreTraits = { shortTtlMs: 3_000, goneWithinMs: 30_000 };
 
 discoveryContract('zk', fixture, TRAITS);
 lockContract('zk', fixture, TRAITS);
@@ -35,7 +35,7 @@ function lastLine(text: string): string {
   return text.trimEnd().split('\n').at(-1) ?? '';
 }
 
-describe('zk among others', () => {
+describe.concurrent('zk among others', { timeout: 120_000 }, () => {
   let server: ZooKeeper;
   const opened: Discovery[] = [];
   const signal = AbortSignal.timeout(10 * 60_000);
@@ -81,7 +81,7 @@ describe('zk among others', () => {
     const agent = open(`${server.endpoint}/left`);
     await using follower = new Follower(open(`${server.endpoint}/left`));
     await agent.register('10.0.0.1:2375', { ttlMs: 60_000, signal });
-    await agent.register('10.0.0.2:2375', { ttlMs: 1_500, signal });
+    await agent.register('10.0.0.2:2375', { ttlMs: 4_000, signal });
     await follower.shows(['10.0.0.1:2375', '10.0.0.2:2375']);
     await follower.shows(['10.0.0.1:2375']);
   });

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { until } from '../hosts/index.ts';
 
 const START_MS = 30_000;
 const END_MS = 20_000;
+const STOP_MS = 5_000;
 
 export interface ServerPlan {
   readonly name: string;
@@ -73,9 +74,17 @@ export class ServerProcess {
     return this.#end('SIGKILL');
   }
 
-  /** Freezes it: connections are still accepted by the kernel, nothing is answered. */
+  /**
+   * Freezes it: connections are still accepted by the kernel, nothing is answered from here on. Each thread stops when
+   * it next has its turn; on a busy machine one may answer before that.
+   */
   pause(): void {
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
     this.#child?.kill('SIGSTOP');
+    const giveUp = performance.now() + STOP_MS;
+    while (!isStopped(pid) && performance.now() < giveUp)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
   }
 
   resume(): void {
@@ -98,6 +107,18 @@ export class ServerProcess {
 
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
+}
+
+/** Whether all its threads are; also of one that has ended. */
+function isStopped(pid: number): boolean {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    return threads.every((thread) =>
+      /\) [Tt] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')),
+    );
+  } catch {
+    return !existsSync(`/proc/${pid}`);
+  }
 }
 
 let nextPort = 0;
