@@ -18,6 +18,7 @@ import {
   STRATEGY_NAMES,
   type StrategyName,
 } from '../src/scheduler/index.ts';
+import { seeded } from '../test/seeded.ts';
 
 const GIB = 2 ** 30;
 const CONTAINERS_PER_NODE = 30;
@@ -31,17 +32,6 @@ interface Result {
   readonly p99Us: number;
   readonly p50PinnedUs: number;
   readonly p50RefusalUs: number;
-}
-
-/** A small generator with a seed, so that every run places the same. */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function buildNodes(count: number): SchedulerNode[] {
@@ -105,7 +95,7 @@ function percentile(sorted: Float64Array, share: number): number {
 
 function measure(count: number, strategy: StrategyName, forMs: number): Result {
   const nodes = buildNodes(count);
-  const scheduler = createScheduler({ strategy, filters: DEFAULT_FILTERS, random: seededRandom(1) });
+  const scheduler = createScheduler({ strategy, filters: DEFAULT_FILTERS, random: seeded(1).next });
   const timesUs: number[] = [];
   const kept: { node: SchedulerNode; id: string }[] = [];
   let serial = 0;
@@ -158,7 +148,7 @@ function p50Of(
   expected: boolean,
   request: (index: number) => PlacementRequest,
 ): number {
-  const scheduler = createScheduler({ strategy, filters: DEFAULT_FILTERS, random: seededRandom(1) });
+  const scheduler = createScheduler({ strategy, filters: DEFAULT_FILTERS, random: seeded(1).next });
   const timesUs = Float64Array.from({ length: 100 }, (_, index) => {
     const asked = request(index);
     const start = performance.now();

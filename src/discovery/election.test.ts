@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { SwarmError } from '../base/errors.ts';
 import { Election } from './election.ts';
 import type { Acquired, Lock } from './types.ts';
+import { seeded } from '../../test/seeded.ts';
 
 const TTL_MS = 3_000;
 
@@ -177,17 +178,6 @@ class Process {
   }
 }
 
-/** A small random generator, so that a run can be had again by its seed. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 describe('Election', () => {
   it('leads alone, and goes on leading for as long as it renews', async () => {
     const world = new World();
@@ -314,7 +304,7 @@ describe('Election', () => {
   it('never has two leaders, and always has one again when the trouble is over', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), fc.integer({ min: 2, max: 4 }), async (seed, count) => {
-        const random = randomOf(seed);
+        const random = seeded(seed).next;
         const world = new World();
         const store = new Store(world);
         const all = Array.from({ length: count }, (_, i) => new Process(`m${i}`, store).start());

@@ -5,7 +5,7 @@ import { startEtcd } from '../stores/etcd.ts';
 import { registerEngines } from '../virtual-host/managers.ts';
 import { ChaosManager } from './chaos-manager.ts';
 import { runClient, type Wish } from './clients.ts';
-import { seeded, type Seeded } from './seeded.ts';
+import { seeded, type Seeded } from '../seeded.ts';
 
 const long = process.env['SKEP_TEST_LONG'] !== undefined;
 const SECONDS = Number(process.env['SKEP_CHAOS_SECONDS'] ?? (long ? 1200 : 110));

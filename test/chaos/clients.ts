@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call, type Answer } from '../virtual-host/raw.ts';
-import type { Seeded } from './seeded.ts';
+import type { Seeded } from '../seeded.ts';
 
 /** What a client knows of a container it asked for. */
 export interface Wish {

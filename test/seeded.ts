@@ -1,7 +1,7 @@
 /** Numbers that look random and are the same for the same seed (mulberry32). */
 export interface Seeded {
   /** From 0 up to, and without, 1. */
-  next(): number;
+  readonly next: () => number;
   pick<T>(of: readonly T[]): T;
   /** A whole number from `from` to `to`, both possible. */
   whole(from: number, to: number): number;
