@@ -1,115 +1,12 @@
-// The playground of `npm start`: three real Docker Engines, the manager over them, an example application deployed
-// through it. Everything is removed at its end; an engine that already runs on this machine is not touched.
-import { spawn, type ChildProcess } from 'node:child_process';
+// The playground of `npm start`: three real Docker Engines, and over them both halves of Skep: a manager that makes one
+// Docker of them, and a swarm that runs services. Everything is removed at its end; an engine that already runs on this
+// machine is not touched.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { relative } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { run, startHosts, until, type Hosts } from '../test/hosts/index.ts';
-
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-class Playground implements AsyncDisposable {
-  readonly #hosts: Hosts;
-  readonly #manager: ChildProcess;
-  readonly #port: number;
-  #said = '';
-
-  private constructor(hosts: Hosts, port: number) {
-    this.#hosts = hosts;
-    this.#port = port;
-    const args = [
-      'manage',
-      '-H',
-      `tcp://127.0.0.1:${port}`,
-      '--strategy',
-      'spread',
-      `nodes://${hosts.addresses}`,
-    ];
-    step(`swarm ${args.join(' ')}`);
-    // A session of its own: Ctrl-C reaches the playground alone, which ends the manager in order.
-    this.#manager = spawn(here('../bin/swarm'), args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    const keep = (chunk: Buffer): void => {
-      this.#said = (this.#said + chunk.toString()).slice(-4000);
-    };
-    this.#manager.stdout?.on('data', keep);
-    this.#manager.stderr?.on('data', keep);
-  }
-
-  static async start(): Promise<Playground> {
-    step('starting three Docker Engines as hosts core-01, core-02, core-03');
-    const labels = [{ storage: 'ssd' }, { storage: 'ssd' }, { storage: 'disk' }];
-    const hosts = await startHosts({ count: 3, labels, handleSignals: false });
-    try {
-      const playground = new Playground(hosts, await freePort(3375));
-      return playground;
-    } catch (error) {
-      await hosts.close();
-      throw error;
-    }
-  }
-
-  get url(): string {
-    return `tcp://127.0.0.1:${this.#port}`;
-  }
-
-  /** Rejects when the manager ends by itself, with its last words. */
-  async managerEnded(): Promise<never> {
-    if (this.#manager.exitCode === null && this.#manager.signalCode === null)
-      await once(this.#manager, 'exit');
-    throw new Error(`the manager ended:\n${this.#said}`);
-  }
-
-  async docker(...args: string[]): Promise<string> {
-    // The plain builder: the other one wants a plugin that a fresh machine does not have.
-    const env = { DOCKER_BUILDKIT: '0', DOCKER_HOST: undefined, DOCKER_CONTEXT: undefined };
-    return run('docker', ['-H', this.url, ...args], { env });
-  }
-
-  /** Runs a command as a person would, and shows it. */
-  async shown(...args: string[]): Promise<string> {
-    step(`docker ${args.join(' ')}`);
-    return this.docker(...args);
-  }
-
-  async deploy(): Promise<string> {
-    await until('three healthy nodes', 30_000, async () => {
-      const info = await this.docker('info');
-      return info.split('Status: Healthy').length > 3 ? true : undefined;
-    });
-    const where = 'constraint:node==core-01';
-    await this.shown(
-      'build',
-      '-q',
-      '--build-arg',
-      where,
-      '-t',
-      'example',
-      relative(process.cwd(), here('app')),
-    );
-    await this.shown('run', '-d', '--name', 'web', '-p', '80:80', '-e', where, 'example');
-    await this.shown('run', '-d', '--name', 'cache', '-e', 'affinity:container==web', 'redis');
-    const page = `http://${this.#hosts.at(0).ip}/`;
-    await until('the example answers', 10_000, async () => {
-      const answer = await fetch(page, { signal: AbortSignal.timeout(1_000) });
-      return (await answer.text()).includes('Hello from the swarm') ? true : undefined;
-    });
-    console.log(`\n${await this.docker('ps')}`);
-    return page;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const ended = once(this.#manager, 'exit');
-    if (this.#manager.kill('SIGTERM')) await Promise.race([ended, sleep(2_000, undefined, { ref: false })]);
-    this.#manager.kill('SIGKILL');
-    await this.#hosts.close();
-  }
-}
-
-function step(line: string): void {
-  console.log(`> ${line}`);
-}
+import { startHosts } from '../test/hosts/index.ts';
+import { Services } from './playground/services.ts';
+import { docker, step } from './playground/show.ts';
+import { VirtualHost } from './playground/virtual-host.ts';
 
 /** The first port from `first` on that nothing listens at. */
 async function freePort(first: number): Promise<number> {
@@ -127,49 +24,82 @@ async function freePort(first: number): Promise<number> {
   throw new Error(`no free port from ${first} on`);
 }
 
-function whatNext(url: string, page: string): string {
-  const docker = `docker -H ${url}`;
+function whatNext(host: string, web: string, swarm: string, pages: readonly string[]): string {
   return `
-The swarm is up: three Docker Engines, one Docker. In another terminal:
+It is up: three Docker Engines under one roof. In another terminal:
 
-  ${docker} info
-  ${docker} ps
-  ${docker} run -d --name more -e constraint:storage==disk nginx
-  ${docker} exec -it web sh
-  ${docker} logs web
-  curl ${page}
+The virtual host, one Docker out of three. It has the containers of services, too:
 
-or "export DOCKER_HOST=${url}", and plain docker commands work on all of them.
+  export DOCKER_HOST=${host}
+  docker ps
+  docker run -d --name more -e constraint:storage==disk nginx
+  docker exec -it web sh
+  curl ${web}
+
+Services, kept running by swarmd on core-01; core-02 and core-03 are plain Docker:
+
+  export DOCKER_HOST=${swarm}
+  docker service ps shop_web
+  docker service scale shop_web=5
+  docker service logs shop_web
+  docker service create --name hello --mode global busybox sleep 1000
+  docker node update --availability drain core-03
+  curl ${pages[0]}     also ${pages.slice(1).join(' ')}
+
 The hosts have busybox, nginx and redis stand-ins; there is no registry to pull from.
 
 Ctrl-C ends it and removes everything.`;
 }
 
+const asked = new AbortController();
 /** Settles at the first SIGINT or SIGTERM. */
-const asked = new Promise<'ended'>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve('ended'));
+const ended = new Promise<void>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      asked.abort();
+      resolve();
+    });
 });
 
-async function play(): Promise<void> {
-  const starting = Playground.start();
-  try {
-    const playground = await Promise.race([starting, asked]);
-    if (playground === 'ended') return;
-    const page = await Promise.race([playground.deploy(), playground.managerEnded(), asked]);
-    if (page === 'ended') return;
-    console.log(whatNext(playground.url, page));
-    await Promise.race([playground.managerEnded(), asked]);
-  } finally {
-    console.log('\n> ending: the manager, the engines and everything on them');
-    const started = await starting.catch(() => undefined);
-    await started?.[Symbol.asyncDispose]();
-  }
+/** Brings everything up and rejects when a part of it ends by itself. What has to be ended goes into `all`. */
+async function play(all: AsyncDisposableStack): Promise<void> {
+  step('starting three Docker Engines as hosts core-01, core-02, core-03');
+  const labels = [{ storage: 'ssd' }, { storage: 'ssd' }, { storage: 'disk' }];
+  const dockerdEnv = { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: '1' }; // there is no registry to ask
+  const starting = startHosts({ count: 3, labels, dockerdEnv, handleSignals: false });
+  all.defer(async () => (await starting.catch(() => undefined))?.close());
+  const hosts = await starting;
+  const port = await freePort(3375);
+  // From here on nothing may start that its end would miss.
+  asked.signal.throwIfAborted();
+  const virtualHost = all.use(new VirtualHost(hosts, port));
+  const services = all.use(new Services(hosts));
+  const up = async (): Promise<void> => {
+    const web = await virtualHost.deploy();
+    asked.signal.throwIfAborted();
+    await services.start();
+    const pages = await services.deploy();
+    for (const words of [
+      ['node', 'ls'],
+      ['service', 'ls'],
+    ])
+      console.log(`\n$ docker ${words.join(' ')}\n${await docker(services.url, ...words)}`);
+    console.log(`\n$ docker ps\n${await docker(virtualHost.url, 'ps')}`);
+    console.log(whatNext(virtualHost.url, web, services.url, pages));
+    await services.ended();
+  };
+  await Promise.race([up(), virtualHost.ended()]);
 }
 
 try {
-  await play();
-  process.exit(0);
+  await using all = new AsyncDisposableStack();
+  try {
+    await Promise.race([play(all), ended]);
+  } finally {
+    console.log('\n> ending: the managers, the engines and everything on them');
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
   process.exit(1);
 }
+process.exit(0);

@@ -9,6 +9,7 @@ const benches = {
   placement: { engines: false, what: 'placements a second on 100, 1,000 and 10,000 nodes' },
   list: { engines: false, what: 'ps over 1,000 to 30,000 containers on simulated engines' },
   discovery: { engines: true, what: '1,000 engines that join at once, and the memory of an agent' },
+  agents: { engines: false, what: 'simulated agents on one manager: sessions, heartbeats, tasks' },
   failover: { engines: true, what: 'from the end of the primary to the next placement' },
   rescheduling: { engines: true, what: "from a node's loss of power to its container elsewhere" },
   'virtual-host': { engines: true, what: 'calls through the manager and directly at an engine' },

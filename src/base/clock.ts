@@ -8,3 +8,14 @@ export interface Clock {
 }
 
 export const MONOTONIC: Clock = { nowMs: () => performance.now(), pause };
+
+/** A clock that also knows the date. */
+export interface Times extends Clock {
+  /** Milliseconds since 1970; it may jump. For what is shown and stored, never for deadlines. */
+  wallMs(): number;
+}
+
+export const SYSTEM_TIMES: Times = {
+  ...MONOTONIC,
+  wallMs: () => Date.now(),
+};

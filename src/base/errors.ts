@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'not-modified'
   | 'conflict' // the state of something stands in the way
   | 'unavailable' // somebody we need does not answer
+  | 'no-manager' // this node is no manager of a swarm, or not now
   | 'unsupported' // known, but not done in a cluster
   | 'too-large'
   | 'timeout'

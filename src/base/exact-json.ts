@@ -31,6 +31,11 @@ export function parseExact(text: string): unknown {
   );
 }
 
+/** A whole number of any length, from its digits, for `JSON.stringify`. */
+export function exactNumber(digits: string): unknown {
+  return exact.rawJSON(digits);
+}
+
 /** The digits of a whole number, whichever way it was kept; undefined for anything else. */
 export function digitsOf(value: unknown): string | undefined {
   if (typeof value === 'number' && Number.isFinite(value)) return String(Math.trunc(value));

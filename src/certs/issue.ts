@@ -80,7 +80,7 @@ export async function selfSigned(
 }
 
 /** 16 random bytes that make a positive number of that length in DER. */
-function newSerial(): string {
+export function newSerial(): string {
   const bytes = randomBytes(16);
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
   return bytes.toString('hex');

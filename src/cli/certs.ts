@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { SwarmError } from '../base/errors.ts';
 import { certify, parseNodeNames, type CertifyRequest } from '../certs/index.ts';
 import { certsPage } from './certs-page.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues } from '../base/flags.ts';
 
 const MAX_DAYS = 36_500;
 

@@ -1,6 +1,6 @@
 import { LOG_LEVELS } from '../base/log.ts';
 import { FILTER_NAMES, STRATEGY_NAMES } from '../scheduler/index.ts';
-import type { FlagSpec } from './flags.ts';
+import type { FlagSpec } from '../base/flags.ts';
 
 /** Where a manager listens unless it is told. */
 export const DEFAULT_HOST = 'tcp://127.0.0.1:2375';

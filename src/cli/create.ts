@@ -1,6 +1,6 @@
 import { SwarmError } from '../base/errors.ts';
 import { createToken as createClusterToken } from '../discovery/index.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues } from '../base/flags.ts';
 import { storeOptions, unusedOptions } from './store-options.ts';
 
 /** A new token of the token service; `warn` gets whole sentences. Throws `invalid` for wrong input, `unavailable` where the service does not answer. */

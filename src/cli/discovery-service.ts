@@ -2,9 +2,9 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { SwarmError } from '../base/errors.ts';
 import { DEFAULT_TOKEN_HOST } from './commands.ts';
-import type { FlagValues } from './flags.ts';
-import { parseListenAddress, type ListenAddress } from './listen-address.ts';
-import { tlsFiles, type TlsFiles } from './tls-files.ts';
+import type { FlagValues } from '../base/flags.ts';
+import { parseListenAddress, type ListenAddress } from '../base/listen-address.ts';
+import { tlsFiles, type TlsFiles } from '../certs/index.ts';
 
 /** What `swarm discovery` was told, read and checked. */
 export interface DiscoveryServiceOptions {

@@ -1,6 +1,6 @@
 import { parseDuration } from '../base/duration.ts';
 import { messageOf, SwarmError } from '../base/errors.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues } from '../base/flags.ts';
 
 /** The duration a flag holds, in milliseconds. Throws `invalid --<flag>: <Go's words>`. */
 export function durationFlag(values: FlagValues, flag: string): number {

@@ -3,7 +3,7 @@ import { messageOf, SwarmError } from '../base/errors.ts';
 import { fileReason } from '../base/file-reason.ts';
 import { asArray, asNumber, asObject, asString, isObject } from '../base/json.ts';
 import type { Logger } from '../base/log.ts';
-import type { ListenAddress } from './listen-address.ts';
+import type { ListenAddress } from '../base/listen-address.ts';
 
 /** What a running command says of itself to `swarm health`. */
 export type HealthReport =

@@ -3,7 +3,7 @@ import { SwarmError } from '../base/errors.ts';
 import { http } from '../base/node-http.ts';
 import { wireWords } from '../base/wire-words.ts';
 import { readReport } from './health-file.ts';
-import { listenText, type ListenAddress } from './listen-address.ts';
+import { listenText, type ListenAddress } from '../base/listen-address.ts';
 
 /** Less than the time that health checks usually have. */
 const ANSWER_MS = 4_000;

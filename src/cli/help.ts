@@ -1,7 +1,6 @@
 import { COMMIT, VERSION } from '../base/version.ts';
 import { COMMANDS, GLOBAL_FLAGS, type CommandSpec } from './commands.ts';
-import type { FlagSpec } from './flags.ts';
-import { tabColumns } from './tab-columns.ts';
+import { flagLine, page } from '../base/flag-help.ts';
 
 /** `X (commit)`, as `swarm --version` and the help show it. */
 export const VERSION_TEXT = `${VERSION} (${COMMIT})`;
@@ -54,25 +53,4 @@ export function commandHelp(command: CommandSpec): string {
     lines.push(...(command.optionKeys ?? []).map(({ key, usage }) => `   \t * ${key}\t${usage}`));
   }
   return page(lines);
-}
-
-function flagLine(flag: FlagSpec): string {
-  const names = flag.names.map(dashed);
-  const first = dashed(flag.names[0]);
-  const value =
-    flag.kind === 'list'
-      ? ` [${first} option ${first} option]`
-      : flag.default !== undefined
-        ? ` "${flag.default}"`
-        : '';
-  const variable = flag.env === undefined ? '' : ` [$${flag.env}]`;
-  return `${names.join(', ')}${value}\t${flag.usage}${variable}`;
-}
-
-function dashed(name: string): string {
-  return name.length === 1 ? `-${name}` : `--${name}`;
-}
-
-function page(lines: readonly string[]): string {
-  return `${tabColumns(lines).join('\n')}\n`;
 }

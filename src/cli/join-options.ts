@@ -3,7 +3,7 @@ import { isHostPort } from '../base/host-port.ts';
 import type { DiscoverySpec, StoreOptions } from '../discovery/index.ts';
 import { discoveryArgument } from './discovery-argument.ts';
 import { durationFlag, heartbeatFlag } from './durations.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues } from '../base/flags.ts';
 import { storeOptions, unusedOptions } from './store-options.ts';
 
 /** What `swarm join` was told, read and checked. */

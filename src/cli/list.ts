@@ -3,7 +3,7 @@ import { SwarmError } from '../base/errors.ts';
 import { openDiscovery } from '../discovery/index.ts';
 import { discoveryArgument } from './discovery-argument.ts';
 import { durationFlag } from './durations.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues } from '../base/flags.ts';
 import { storeOptions, unusedOptions } from './store-options.ts';
 
 /** Closing a store must not hold a list that is there. */

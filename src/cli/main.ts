@@ -1,7 +1,7 @@
 import { quietly } from '../base/log.ts';
 import { dropPrivileges } from './drop-privileges.ts';
 import { runSwarm } from './run.ts';
-import { stopSignal } from './stop-signal.ts';
+import { stopSignal } from '../base/stop-signal.ts';
 
 // What nobody caught is a mistake of ours. It is said in words before the process ends, and whoever looks after it
 // starts it again: a manager keeps nothing that its engines do not know.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findCommand, parsedFlags } from './commands.ts';
-import { parseFlags } from './flags.ts';
+import { parseFlags } from '../base/flags.ts';
 import { manageOptions, type ManageOptions } from './manage-options.ts';
 
 let folder = '';

@@ -1,5 +1,6 @@
 import { SwarmError } from '../base/errors.ts';
 import { isHostPort } from '../base/host-port.ts';
+import { tlsFiles, tlsWarnings, type TlsFiles } from '../certs/index.ts';
 import type { DiscoverySpec, StoreOptions } from '../discovery/index.ts';
 import {
   DEFAULT_FILTERS,
@@ -11,12 +12,10 @@ import {
 import { DEFAULT_HOST } from './commands.ts';
 import { discoveryArgument } from './discovery-argument.ts';
 import { durationFlag, heartbeatFlag } from './durations.ts';
-import type { FlagValues } from './flags.ts';
+import type { FlagValues } from '../base/flags.ts';
 import { clusterOpts, unsupportedCluster, type ClusterOpts } from './key-values.ts';
-import { listenText, parseListenAddress, type ListenAddress } from './listen-address.ts';
+import { listenText, parseListenAddress, type ListenAddress } from '../base/listen-address.ts';
 import { storeOptions, unusedOptions } from './store-options.ts';
-import { tlsFiles, type TlsFiles } from './tls-files.ts';
-import { tlsWarnings } from './tls-findings.ts';
 
 /** What `swarm manage` was told, read and checked. */
 export interface ManageOptions {

@@ -5,10 +5,10 @@ import { openDiscovery } from '../discovery/index.ts';
 import { startManager } from '../virtual-host/index.ts';
 import { dropPrivileges, pathsOf } from './drop-privileges.ts';
 import { healthFile, reportListening } from './health-file.ts';
-import { isExposed, listenText } from './listen-address.ts';
-import { explainListenError } from './listen-error.ts';
+import { isExposed, listenText } from '../base/listen-address.ts';
+import { explainListenError } from '../base/listen-error.ts';
 import type { ManageOptions } from './manage-options.ts';
-import { followTlsFiles } from './tls-renewal.ts';
+import { followTlsFiles } from '../certs/index.ts';
 
 /** How long open requests may take to end when the manager is stopped. */
 const CLOSE_MS = 10_000;

@@ -7,9 +7,9 @@ import { keepSwept, Registrations, tokenService } from '../token-service/index.t
 import type { DiscoveryServiceOptions } from './discovery-service.ts';
 import { dropPrivileges } from './drop-privileges.ts';
 import { healthFile, reportListening } from './health-file.ts';
-import { isExposed, listenText } from './listen-address.ts';
-import { explainListenError } from './listen-error.ts';
-import { followTlsFiles } from './tls-renewal.ts';
+import { isExposed, listenText } from '../base/listen-address.ts';
+import { explainListenError } from '../base/listen-error.ts';
+import { followTlsFiles } from '../certs/index.ts';
 
 const CLOSE_MS = 5_000;
 

@@ -2,8 +2,8 @@ import { messageOf } from '../base/errors.ts';
 import { createLog, LOG_LEVELS, type Logger, type LineSink, type LogLevel } from '../base/log.ts';
 import { findCommand, GLOBAL_FLAGS, parsedFlags, type CommandSpec } from './commands.ts';
 import type { DiscoveryServiceOptions } from './discovery-service.ts';
-import { EXIT_OK, EXIT_USAGE, exitCodeOf } from './exit-code.ts';
-import { parseFlags, type FlagValues } from './flags.ts';
+import { EXIT_OK, EXIT_USAGE, exitCodeOf } from '../base/exit-code.ts';
+import { parseFlags, type FlagValues } from '../base/flags.ts';
 import { appHelp, commandHelp, VERSION_TEXT } from './help.ts';
 import { stayLean } from './lean.ts';
 import type { JoinOptions } from './join-options.ts';
@@ -22,7 +22,7 @@ export interface Surroundings {
 
 /** Runs `swarm` with these arguments (without the program's name); resolves with the exit code. */
 export async function runSwarm(args: readonly string[], world: Surroundings): Promise<number> {
-  const global = parseFlags(GLOBAL_FLAGS, args, { env: world.env, mixed: false });
+  const global = parseFlags(GLOBAL_FLAGS, args, { env: world.env, mixed: false, hint: hintFor });
   if (global.kind === 'wrong') return usageError(appHelp(), global.message, world);
   const { values, rest } = global;
   if (values.bool('help')) return print(appHelp(), world);
@@ -45,7 +45,7 @@ async function runCommand(
   { level, debug }: { level: LogLevel; debug: boolean },
   world: Surroundings,
 ): Promise<number> {
-  const parsed = parseFlags(parsedFlags(command), args, { env: world.env, mixed: true });
+  const parsed = parseFlags(parsedFlags(command), args, { env: world.env, mixed: true, hint: hintFor });
   if (parsed.kind === 'wrong') return usageError(commandHelp(command), parsed.message, world);
   if (parsed.values.bool('help')) return print(commandHelp(command), world);
   // What these print is read by scripts; their errors stay out of it.
@@ -132,4 +132,13 @@ function fail(message: string, world: Surroundings): number {
 function print(text: string, world: Surroundings): number {
   world.out.write(text);
   return EXIT_OK;
+}
+
+/** Options people give to the wrong command. */
+function hintFor(name: string): string {
+  if (['debug', 'log-level', 'l', 'experimental'].includes(name))
+    return ` (a global option: swarm ${name.length === 1 ? '-' : '--'}${name} … COMMAND)`;
+  if (name === 'host' || name === 'H')
+    return ' (only manage and discovery listen; join names its engine with --advertise)';
+  return '';
 }

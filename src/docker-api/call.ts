@@ -11,6 +11,7 @@ const HTTP_STATUS: Record<ErrorCode, number> = {
   'not-modified': 304,
   conflict: 409,
   unavailable: 500,
+  'no-manager': 503,
   unsupported: 501,
   'too-large': 413,
   timeout: 500,

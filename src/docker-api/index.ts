@@ -11,7 +11,7 @@ export {
   type Filters,
 } from './query.ts';
 export { Router, type RoutePattern } from './router.ts';
-export { startApiServer, type ApiServer, type Listen } from './server.ts';
+export { startApiServer, type ApiServer, type Listen, type ListenFd } from './server.ts';
 export { MIN_API_MINOR, parseApiVersion, versionText, type ApiMinor } from './version.ts';
 export { containerStatus, type ContainerRun } from './status-text.ts';
 export { humanSize } from './units.ts';

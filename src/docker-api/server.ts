@@ -1,12 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { IncomingMessage, ServerResponse, createServer as createHttpServer, type Server } from 'node:http';
-import {
-  connect,
-  createServer as createNetServer,
-  type AddressInfo,
-  type Server as NetServer,
-  type Socket,
-} from 'node:net';
+import { connect, createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Hijack } from './call.ts';
 import { isHijackPath, readRequestHead } from './hijack.ts';
 import { endWith, plainAnswer } from './last-word.ts';
@@ -16,8 +10,14 @@ import { beginsTls, refuseTls, TlsFront, type OnRefused, type ServerTls } from '
 /** Where a server listens. */
 export type Listen = { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string };
 
+/** A socket that somebody else opened for this process. */
+export interface ListenFd {
+  kind: 'fd';
+  fd: number;
+}
+
 export interface ApiServerOptions {
-  listen: readonly Listen[];
+  listen: readonly (Listen | ListenFd)[];
   /** Speak TLS on the TCP addresses. */
   tls?: ServerTls;
   /** Told of clients that came with the wrong TLS, at most once a minute for each address. */
@@ -67,12 +67,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
   try {
     for (const listen of options.listen) {
-      const tls = listen.kind === 'tcp' ? secure : undefined;
+      let tls = listen.kind === 'unix' ? undefined : secure;
       const server = createNetServer(LISTENING, (socket) => {
         open.add(socket);
         socket.once('close', () => open.delete(socket));
         socket.on('error', () => undefined);
-        if (tls) peek(socket, always, (seen) => tls.receive(socket, seen));
+        const front = tls;
+        if (front) peek(socket, always, (seen) => front.receive(socket, seen));
         else
           peek(socket, hasTarget, (seen) => {
             if (beginsTls(seen)) refuseTls(socket, onRefused);
@@ -80,7 +81,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
           });
       });
       bound.push(server);
-      addresses.push(await listenOn(server, listen));
+      const address = await listenOn(server, listen);
+      if (address.kind === 'unix') tls = undefined;
+      addresses.push(address);
     }
   } catch (error) {
     for (const server of bound) server.close();
@@ -208,7 +211,7 @@ function takeOver(
   handle(req, res, { socket, head });
 }
 
-async function listenOn(server: NetServer, listen: Listen): Promise<Listen> {
+async function listenOn(server: NetServer, listen: Listen | ListenFd): Promise<Listen> {
   if (listen.kind === 'unix') await removeDeadSocket(listen.path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -218,13 +221,16 @@ async function listenOn(server: NetServer, listen: Listen): Promise<Listen> {
       resolve();
     };
     if (listen.kind === 'unix') server.listen(listen.path, done);
+    else if (listen.kind === 'fd') server.listen({ fd: listen.fd }, done);
     else server.listen({ port: listen.port, ...(listen.host === '' ? {} : { host: listen.host }) }, done);
   });
   if (listen.kind === 'unix') {
     await chmod(listen.path, 0o660);
     return listen;
   }
-  return { kind: 'tcp', host: listen.host, port: (server.address() as AddressInfo).port };
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') return { kind: 'unix', path: bound ?? '' };
+  return { kind: 'tcp', host: listen.kind === 'tcp' ? listen.host : bound.address, port: bound.port };
 }
 
 /** Removes a socket file that nobody listens on any more, as a killed process leaves it. */

@@ -3,7 +3,7 @@ import { listMatcher, type Matcher, valueMatcher } from './matcher.ts';
 import { PatternError } from './regexp-parse.ts';
 
 export type ExpressionKind = 'constraint' | 'affinity' | 'whitelist';
-type Operator = '==' | '!=';
+export type Operator = '==' | '!=';
 
 /** `key==value`, `key!=~value`: a condition that a user puts on the node. */
 export interface Expression {
@@ -25,18 +25,29 @@ const MAX_EXPRESSIONS = 128;
 const KEY = /^[a-z_][a-z0-9\-_.]+$/i;
 const VALUE = /^[=!/]?~?[a-z0-9:\-_\t\n\f\r .*/()?+[\]\\^$|]+$/i;
 
-function quoted(text: string): string {
+/** A user's text as an error repeats it. */
+export function quoted(text: string): string {
   return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
+}
+
+/** The text before and after the first `==`, or if there is none, the first `!=`. */
+export function splitAtOperator(text: string): [key: string, operator: Operator, value: string] | undefined {
+  const operator = (['==', '!='] as const).find((candidate) => text.includes(candidate));
+  if (!operator) return undefined;
+  const at = text.indexOf(operator);
+  return [text.slice(0, at), operator, text.slice(at + operator.length)];
+}
+
+export function isKey(text: string): boolean {
+  return KEY.test(text);
 }
 
 /** Reads `key==value`; the kind is not part of the text. Throws SwarmError `invalid`. */
 export function parseExpression(kind: ExpressionKind, text: string): Expression {
-  const operator = (['==', '!='] as const).find((candidate) => text.includes(candidate));
-  if (!operator) throw new SwarmError('invalid', 'One of operator ==, != is expected');
-  const at = text.indexOf(operator);
-  const key = text.slice(0, at);
-  if (!KEY.test(key)) throw new SwarmError('invalid', `Key '${quoted(key)}' is invalid`);
-  const marked = text.slice(at + operator.length);
+  const parts = splitAtOperator(text);
+  if (!parts) throw new SwarmError('invalid', 'One of operator ==, != is expected');
+  const [key, operator, marked] = parts;
+  if (!isKey(key)) throw new SwarmError('invalid', `Key '${quoted(key)}' is invalid`);
   if (text.length > MAX_EXPRESSION_LENGTH || !VALUE.test(marked))
     throw new SwarmError('invalid', `Value '${quoted(marked)}' is invalid`);
   const soft = marked.startsWith('~');

@@ -10,7 +10,7 @@ export type { ExtractedBuildArgs, ExtractedConfig, PlacementWishes, ReschedulePo
 export { familiarImageName } from './image-name.ts';
 export type { ContainerFacts, ImageFacts, PortUse, Protocol } from './facts.ts';
 export type { Matcher } from './matcher.ts';
-export { compileRegexp } from './regexp.ts';
+export { anySearch, textSearch } from './text-search.ts';
 export { DEFAULT_FILTERS, FILTER_NAMES, STRATEGY_NAMES } from './types.ts';
 export type {
   Dependency,
@@ -25,3 +25,11 @@ export type {
   RefusalReason,
   StrategyName,
 } from './types.ts';
+export { type Constraint, nodeMatches, parseConstraint } from './services/constraint.ts';
+export { isReady } from './services/filters.ts';
+export { GenericUse } from './services/generic-use.ts';
+export { type GroupOptions, TaskGroup } from './services/group.ts';
+export type { NodeInfo } from './services/node-info.ts';
+export { NodeSet } from './services/node-set.ts';
+export { failureKeyOf, requestOf, type TaskRequest } from './services/task-request.ts';
+export { hasPlatform } from './services/platform.ts';

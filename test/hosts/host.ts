@@ -25,6 +25,8 @@ export interface HostPlan {
   readonly engine: EngineBinaries;
   readonly labels: Readonly<Record<string, string>>;
   readonly extraDockerdArgs: readonly string[];
+  /** Added to the daemon's environment. */
+  readonly dockerdEnv?: Readonly<Record<string, string>>;
   /** The engine's; 2375, with TLS 2376, if nothing is said. */
   readonly port?: number;
   /** Where the engine keeps networks that it shares with others: `etcd://ip:port`. */
@@ -139,6 +141,8 @@ export class Host {
       hostname ${this.name}
       mkdir -p ${disk}/etc/docker ${disk}/work ${disk}/docker
       mount -t overlay -o lowerdir=/etc,upperdir=${disk}/etc,workdir=${disk}/work overlay /etc
+      # The identity of an engine of this machine is not the host's.
+      [ -e ${disk}/booted ] || { rm -f /etc/docker/key.json; touch ${disk}/booted; }
       rm -f /etc/resolv.conf; echo nameserver 127.0.0.1 > /etc/resolv.conf
       echo ${this.name} > /etc/hostname; echo 127.0.0.1 localhost ${this.name} > /etc/hosts
       mount -t tmpfs -o mode=0755 run /run
@@ -189,7 +193,7 @@ export class Host {
     const child = spawn('setpriv', command, {
       stdio: ['ignore', log, log],
       detached: true,
-      env: hostEnvironment(this.#plan.engine.binFolders),
+      env: { ...hostEnvironment(this.#plan.engine.binFolders), ...this.#plan.dockerdEnv },
     });
     closeSync(log);
     child.unref();
@@ -286,6 +290,21 @@ export class Host {
   async exec(command: string, ...args: string[]): Promise<string> {
     const env = { DOCKER_HOST: undefined };
     return run('nsenter', [...this.#enter(this.#poweredOn()), command, ...args], { env });
+  }
+
+  /** nsenter's arguments for whoever starts something on the host that stays. */
+  get entry(): readonly string[] {
+    return this.#enter(this.#poweredOn());
+  }
+
+  /** A folder on the host's disk, as the host sees it; it survives a power cycle. */
+  diskFolder(name: string): string {
+    return join(this.#disk, name);
+  }
+
+  /** A file of the run on this machine, which the host sees by the same path. */
+  runFile(name: string): string {
+    return join(this.#run.path, `${this.name}-${name}`);
   }
 
   #enter(on: PoweredOn): string[] {

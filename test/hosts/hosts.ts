@@ -18,6 +18,8 @@ export interface HostsOptions {
   /** The engine's labels, one record a host. */
   readonly labels?: readonly Readonly<Record<string, string>>[];
   readonly extraDockerdArgs?: readonly string[];
+  /** Added to the engines' environment. */
+  readonly dockerdEnv?: Readonly<Record<string, string>>;
   /** The engines' TCP port; 2375, with TLS 2376, if nothing is said. */
   readonly port?: number;
   /**
@@ -161,7 +163,18 @@ async function planHosts(
       const extraDockerdArgs = options.extraDockerdArgs ?? [];
       const store = shares ? { clusterStore } : {};
       const port = options.port === undefined ? {} : { port: options.port };
-      const plan = { name, ip, engine, labels, extraDockerdArgs, ...port, ...store, ...(tls ? { tls } : {}) };
+      const env = options.dockerdEnv === undefined ? {} : { dockerdEnv: options.dockerdEnv };
+      const plan = {
+        name,
+        ip,
+        engine,
+        labels,
+        extraDockerdArgs,
+        ...env,
+        ...port,
+        ...store,
+        ...(tls ? { tls } : {}),
+      };
       return new Host(plan, folder, network);
     }),
   );

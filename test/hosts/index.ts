@@ -11,4 +11,15 @@ export {
 export { imageArchive } from './images.ts';
 export { swarmImageArchive } from './swarm-image.ts';
 export { leftovers } from './leftovers.ts';
-export { noDockerConfig, run, tryRun, until, type CommandOptions, type CommandResult } from './shell.ts';
+export { hostEnvironment } from './network.ts';
+export {
+  isAlive,
+  noDockerConfig,
+  parentOf,
+  processIds,
+  run,
+  tryRun,
+  until,
+  type CommandOptions,
+  type CommandResult,
+} from './shell.ts';

@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { findCommand, parsedFlags } from '../../src/cli/commands.ts';
-import { parseFlags } from '../../src/cli/flags.ts';
+import { parseFlags } from '../../src/base/flags.ts';
+import { FLAGS } from '../../src/daemon/flags.ts';
+import { daemonOptions } from '../../src/daemon/options.ts';
 import { ensureEngine, run, tryRun } from '../hosts/index.ts';
-import { assignments, commandLine, packaging, systemd } from './units.ts';
+import { assignments, commandLine, packaging, settings, systemd } from './units.ts';
 
 const folders: string[] = [];
 afterEach(() => {
@@ -23,9 +25,19 @@ async function diskWith(...installed: readonly string[]): Promise<string> {
     verbatimSymlinks: true,
   });
   for (const name of installed) cpSync(join(packaging, name), join(units, name), { recursive: true });
-  for (const program of ['usr/local/bin/swarm', 'usr/sbin/dockerd', 'bin/kill']) {
+  for (const program of ['usr/local/bin/swarm', 'usr/local/bin/swarmd', 'usr/sbin/dockerd', 'bin/kill']) {
     mkdirSync(join(disk, dirname(program)), { recursive: true });
     writeFileSync(join(disk, program), '#!/bin/sh\n', { mode: 0o755 });
+  }
+  return disk;
+}
+
+/** The same with Debian's own units of the engine. */
+async function withEngine(disk: string): Promise<string> {
+  const debian = dirname(dirname((await ensureEngine('28.5')).binFolders[0] ?? ''));
+  for (const unit of ['docker.service', 'docker.socket']) {
+    const found = await run('find', [debian, '-name', unit, '-path', '*/systemd/system/*']);
+    cpSync(found.split('\n')[0] ?? '', join(disk, 'lib/systemd/system', unit));
   }
   return disk;
 }
@@ -51,13 +63,31 @@ test('systemd takes the units, with and without their drop-ins', async () => {
 });
 
 test('systemd takes the drop-ins of the engine', async () => {
-  const disk = await diskWith('docker.service.d');
-  const debian = dirname(dirname((await ensureEngine('28.5')).binFolders[0] ?? ''));
-  for (const unit of ['docker.service', 'docker.socket']) {
-    const found = await run('find', [debian, '-name', unit, '-path', '*/systemd/system/*']);
-    cpSync(found.split('\n')[0] ?? '', join(disk, 'lib/systemd/system', unit));
-  }
+  const disk = await withEngine(await diskWith('docker.service.d'));
   expect(await complaints(disk, 'docker.service')).toBe('');
+});
+
+test('systemd takes swarmd, beside the engine and in its place', async () => {
+  const beside = await withEngine(await diskWith('swarmd.service'));
+  expect(await complaints(beside, 'swarmd.service')).toBe('');
+  const inPlace = await withEngine(
+    await diskWith('swarmd.service', 'swarmd.socket', 'swarmd.service.d', 'docker.socket.d'),
+  );
+  for (const unit of ['swarmd.service', 'swarmd.socket', 'docker.socket', 'docker.service'])
+    expect(await complaints(inPlace, unit)).toBe('');
+});
+
+test.each([
+  [['swarmd.service'], 'unix:///var/run/docker.sock'],
+  [['swarmd.service', 'swarmd.service.d/docker-sock.conf'], 'unix:///run/docker-engine.sock'],
+])('swarmd takes the command line of %j', (units, engine) => {
+  const [program, ...args] = commandLine(units, ['swarmd']);
+  const lines = [...settings(units), ...assignments('swarmd')];
+  const env = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)) as [string, string][]);
+  const parsed = parseFlags(FLAGS, args, { env, mixed: true });
+  expect(program).toBe('swarmd');
+  expect(parsed).toMatchObject({ kind: 'parsed', rest: [] });
+  if (parsed.kind === 'parsed') expect(daemonOptions(parsed.values).engine).toMatchObject({ text: engine });
 });
 
 test.each([

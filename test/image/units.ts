@@ -27,10 +27,7 @@ export async function systemd(): Promise<{ folder: string; env: Record<string, s
 export function commandLine(unitFiles: readonly string[], variableFiles: readonly string[]): string[] {
   const units = unitFiles.map((name) => readUnit(join(packaging, name)));
   const start = units.flatMap((unit) => unit.get('ExecStart') ?? []).at(-1) ?? '';
-  const set = units
-    .flatMap((unit) => unit.get('Environment') ?? [])
-    .map((text) => text.replace(/^"(.*)"$/, '$1'));
-  const variables = new Map([...set, ...variableFiles.flatMap(assignments)].map(cut));
+  const variables = new Map([...settings(unitFiles), ...variableFiles.flatMap(assignments)].map(cut));
   return start
     .split(/\s+/)
     .flatMap((word) => {
@@ -39,6 +36,13 @@ export function commandLine(unitFiles: readonly string[], variableFiles: readonl
       return [word.replace(/\$\{(\w+)\}/g, (_, name: string) => variables.get(name) ?? '')];
     })
     .filter((word) => word !== '');
+}
+
+/** The variables that units set themselves. */
+export function settings(unitFiles: readonly string[]): string[] {
+  return unitFiles
+    .flatMap((name) => readUnit(join(packaging, name)).get('Environment') ?? [])
+    .map((text) => text.replace(/^"(.*)"$/, '$1'));
 }
 
 /** The variables of a file of `default/`, without those that are commented out. */

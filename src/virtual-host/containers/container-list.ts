@@ -14,7 +14,7 @@ import type { Container } from '../pool/container.ts';
 import type { Context } from '../context.ts';
 import { locateContainer } from './locate.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
-import { textSearch } from '../text-search.ts';
+import { textSearch } from '../../scheduler/index.ts';
 
 /** What the index can tell of; the other filters of the Engine API are asked of the engines. */
 const OWN_FILTERS = [

@@ -4,7 +4,7 @@ import { filterFlag, type Filters } from '../../docker-api/index.ts';
 import { idsOf, isLocal, isPredefined, type ClusterNetwork, type NamedNode } from './networks-view.ts';
 import { clusterFilters } from '../cluster-filters.ts';
 import { shownName } from '../shown-name.ts';
-import { anySearch } from '../text-search.ts';
+import { anySearch } from '../../scheduler/index.ts';
 
 export const NETWORK_FILTERS = ['driver', 'id', 'label', 'name', 'scope', 'type', 'dangling', 'node'];
 

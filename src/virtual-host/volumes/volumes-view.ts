@@ -3,7 +3,7 @@ import { filterFlag, type Filters } from '../../docker-api/index.ts';
 import type { NamedNode } from '../networks/networks-view.ts';
 import { clusterFilters } from '../cluster-filters.ts';
 import { shownName } from '../shown-name.ts';
-import { anySearch } from '../text-search.ts';
+import { anySearch } from '../../scheduler/index.ts';
 
 /** A volume of one node, or one that its driver shares between nodes. */
 export interface ClusterVolume<N extends NamedNode = NamedNode> {

@@ -1,0 +1,14 @@
+import type { Route } from '../context.ts';
+import { createNetwork } from './create.ts';
+import { pruneNetworks } from './prune.ts';
+import { inspectNetwork, listNetworks } from './read.ts';
+import { removeNetwork } from './remove.ts';
+
+/** The networks of the swarm and of the local engine as one; joining and leaving them is the engine's. */
+export const networkRoutes: readonly Route[] = [
+  { method: 'POST', pattern: '/networks/create', handler: createNetwork },
+  { method: 'POST', pattern: '/networks/prune', handler: pruneNetworks },
+  { method: 'GET', pattern: '/networks', handler: listNetworks },
+  { method: 'GET', pattern: '/networks/{id}', handler: inspectNetwork },
+  { method: 'DELETE', pattern: '/networks/{id}', handler: removeNetwork },
+];

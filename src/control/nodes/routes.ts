@@ -1,0 +1,88 @@
+import { SwarmError } from '../../base/errors.ts';
+import { removeNode } from '../../ca/index.ts';
+import { queryFlag, readJson } from '../../docker-api/index.ts';
+import type { Node, NodeRole } from '../../model/index.ts';
+import type { View } from '../../store/index.ts';
+import type { Handler, Route } from '../context.ts';
+import { findOne } from '../find.ts';
+import { queryVersion } from '../query.ts';
+import { outOfSequence, rpcError } from '../rpc-error.ts';
+import { sendList } from '../send-list.ts';
+import { readBodyAs } from '../shapes/shape.ts';
+import { readAvailability } from './availability.ts';
+import { nodeFilters } from './filters.ts';
+import { nodeJson, nodeSpec } from './shapes.ts';
+
+/** `GET /nodes` */
+const listNodes: Handler = async (call, { store, nodeId }) => {
+  const chosen = nodeFilters(call.query).choose([...store.view.all('node')]);
+  await sendList(call, chosen, (node) => nodeJson(node, node.id === nodeId));
+};
+
+/** `GET /nodes/{id}` */
+const inspectNode: Handler = async (call, { store, nodeId }) => {
+  const node = found(store.view, call.param('id'), nodeId);
+  call.json(200, nodeJson(node, node.id === nodeId));
+};
+
+/** `POST /nodes/{id}/update` */
+const updateNode: Handler = async (call, { store, nodeId }) => {
+  const version = queryVersion(call.query, 'node');
+  const { annotations, role, availability } = readBodyAs(nodeSpec, await readJson(call.req));
+  const wanted = { annotations, role: readRole(role), availability: readAvailability(availability) };
+  await store.update((tx) => {
+    const node = found(tx, call.param('id'), nodeId);
+    if (node.meta.version !== version) throw outOfSequence();
+    if (wanted.role !== node.spec.role) refuseRole(tx, node, wanted.role);
+    tx.update('node', { ...node, spec: wanted });
+  });
+  call.empty(200);
+};
+
+/** `DELETE /nodes/{id}` */
+const deleteNode: Handler = async (call, { store, times, nodeId }) => {
+  const force = queryFlag(call.query, 'force');
+  await store.update((tx) => {
+    const node = found(tx, call.param('id'), nodeId);
+    if (node.spec.role === 'manager')
+      throw rpcError(
+        'FailedPrecondition',
+        `node ${node.id} is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal`,
+      );
+    if (!force && node.status.state === 'ready')
+      throw rpcError('FailedPrecondition', `node ${node.id} is not down and can't be removed`);
+    removeNode(tx, node.id, times.wallMs());
+  });
+  call.empty(200);
+};
+
+export const nodeRoutes: readonly Route[] = [
+  { method: 'GET', pattern: '/nodes', handler: listNodes },
+  { method: 'GET', pattern: '/nodes/{id}', handler: inspectNode },
+  { method: 'DELETE', pattern: '/nodes/{id}', handler: deleteNode },
+  { method: 'POST', pattern: '/nodes/{id}/update', handler: updateNode },
+];
+
+/** `self` is the node that was asked. */
+function found(view: View, reference: string, nodeId: string): Node {
+  return findOne(view, 'node', reference === 'self' ? nodeId : reference);
+}
+
+function readRole(text: string): NodeRole {
+  const role = text.toLowerCase();
+  if (role === 'worker' || role === 'manager') return role;
+  throw new SwarmError('invalid', `invalid Role: ${JSON.stringify(text)}`);
+}
+
+function refuseRole(view: View, node: Node, wanted: NodeRole): never {
+  if (wanted === 'manager')
+    throw new SwarmError(
+      'unsupported',
+      `node ${node.id} runs a Docker Engine alone and cannot become a manager: install swarmd beside its engine ` +
+        'first (promoting nodes follows in a later version; until then a swarm has one manager)',
+    );
+  const managers = [...view.all('node')].filter(({ role }) => role === 'manager');
+  if (managers.length <= 1)
+    throw rpcError('FailedPrecondition', 'attempting to demote the last manager of the swarm');
+  throw new SwarmError('unsupported', 'demoting a manager is not supported yet');
+}

@@ -1,0 +1,69 @@
+import type { Annotations, Node, NodeDescription } from '../../model/index.ts';
+import { annotations, genericResources, metaJson, platform } from '../shapes/common.ts';
+import { embedded, field, struct } from '../shapes/compound.ts';
+import { text } from '../shapes/scalars.ts';
+import type { Shape } from '../shapes/shape.ts';
+
+/** The body of `POST /nodes/{id}/update`. */
+export interface NodeSpecJson {
+  readonly annotations: Annotations;
+  readonly role: string;
+  readonly availability: string;
+}
+
+export const nodeSpec: Shape<NodeSpecJson> = struct<NodeSpecJson>('NodeSpec', {
+  annotations: embedded(annotations),
+  role: field('Role', text),
+  availability: field('Availability', text),
+});
+
+/** A node as Docker shows it. `leads` says whether the manager on it is the one that decides. */
+export function nodeJson(node: Node, leads: boolean): Record<string, unknown> {
+  const { id, meta, spec, status, description, managerAddr } = node;
+  return {
+    ID: id,
+    ...metaJson(meta),
+    Spec: nodeSpec.write(spec),
+    Description: description ? descriptionJson(description) : emptyDescription(),
+    Status: {
+      State: status.state,
+      ...(status.message === '' ? {} : { Message: status.message }),
+      ...(status.addr === '' ? {} : { Addr: status.addr }),
+    },
+    ...(managerAddr === undefined
+      ? {}
+      : {
+          ManagerStatus: { ...(leads ? { Leader: true } : {}), Reachability: 'reachable', Addr: managerAddr },
+        }),
+  };
+}
+
+function emptyDescription(): Record<string, unknown> {
+  return { Platform: {}, Resources: {}, Engine: {}, TLSInfo: {} };
+}
+
+function descriptionJson(description: NodeDescription): Record<string, unknown> {
+  const { hostname, resources, engineVersion, engineLabels, plugins, tls } = description;
+  const generic = genericResources.write(resources.generic);
+  return {
+    ...(hostname === '' ? {} : { Hostname: hostname }),
+    Platform: platform.write(description.platform),
+    Resources: {
+      ...(resources.nanoCpus === 0 ? {} : { NanoCPUs: resources.nanoCpus }),
+      ...(resources.memoryBytes === 0 ? {} : { MemoryBytes: resources.memoryBytes }),
+      ...(resources.generic.length === 0 ? {} : { GenericResources: generic }),
+    },
+    Engine: {
+      ...(engineVersion === '' ? {} : { EngineVersion: engineVersion }),
+      ...(Object.keys(engineLabels).length === 0 ? {} : { Labels: engineLabels }),
+      ...(plugins.length === 0
+        ? {}
+        : { Plugins: plugins.map(({ type, name }) => ({ Type: type, Name: name })) }),
+    },
+    TLSInfo: {
+      ...(tls.trustRootPem === '' ? {} : { TrustRoot: tls.trustRootPem }),
+      ...(tls.issuerSubject === '' ? {} : { CertIssuerSubject: tls.issuerSubject }),
+      ...(tls.issuerPublicKey === '' ? {} : { CertIssuerPublicKey: tls.issuerPublicKey }),
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { messageOf, SwarmError } from '../base/errors.ts';
+import { VERSION } from '../base/version.ts';
+import { ApiCall, Router, versionText, type Hijack } from '../docker-api/index.ts';
+import { FIRST_MINOR, NEWEST_MINOR, OLDEST_MINOR, type DaemonContext } from './daemon-context.ts';
+import type { EngineFacts } from './local-engine.ts';
+import { pass } from './pass.ts';
+import { daemonRoutes, type DaemonRoute } from './routes.ts';
+import { readTarget, type Target } from './target.ts';
+
+/** Docker's words where nobody here manages a swarm. */
+const NO_MANAGER =
+  'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
+
+/** What is the swarm's: no engine that is a worker has an answer to it. */
+const SWARM_NOUN = /^\/(?:swarm|nodes|services|tasks|secrets|configs)(?:\/|$)/;
+
+/** The Docker API of this host, as a function of one request. */
+export function createApi(
+  context: DaemonContext,
+): (req: IncomingMessage, res: ServerResponse, hijack?: Hijack) => void {
+  const router = new Router<DaemonRoute>(daemonRoutes());
+
+  // The engine has its own words for what a worker does not do; ours are missed only while it is down.
+  const relay = (call: ApiCall, { whole }: Target): Promise<void> =>
+    pass(call, context.engine, whole, SWARM_NOUN.test(call.path) ? NO_MANAGER : undefined);
+
+  const answer = async (call: ApiCall, target: Target): Promise<void> => {
+    const { engine, life } = context;
+    const { swarm } = life;
+    if (!target.whole.startsWith('/')) {
+      call.refuse(404, 'page not found');
+      return;
+    }
+    const found = router.find(call.method, call.path);
+    if (!found) {
+      if (swarm && SWARM_NOUN.test(call.path)) call.refuse(404, 'page not found');
+      else await relay(call, target);
+      return;
+    }
+    call.params = found.params;
+    if (!swarm && !found.route.plain) {
+      await relay(call, target);
+      return;
+    }
+    const facts = await engine.known();
+    ownHeaders(call.res, facts);
+    // A ping must tell any client which version to speak.
+    if (call.path !== '/_ping') refuseVersion(target, facts);
+    if (swarm) await found.route.managed(call, context, swarm);
+    else await found.route.plain?.(call, context);
+  };
+
+  return (req, res, hijack) => {
+    const target = readTarget(req.url ?? '/');
+    const { path, search } = target;
+    const minor = target.minor ?? context.engine.facts?.minor ?? FIRST_MINOR;
+    const call = new ApiCall({ req, res, hijack, path, search, minor });
+    res.on('error', () => undefined);
+    void answer(call, target).catch((error: unknown) => fail(call, error, context));
+  };
+}
+
+function refuseVersion({ version, minor }: Target, facts: EngineFacts | undefined): void {
+  if (version === undefined) return;
+  const newest = facts?.minor ?? NEWEST_MINOR;
+  const asked = minor ?? (Number.parseInt(version) < 1 ? 0 : Infinity);
+  if (asked > newest)
+    throw new SwarmError(
+      'invalid',
+      `client version ${version} is too new. Maximum supported API version is ${versionText(newest)}`,
+    );
+  if (asked < OLDEST_MINOR)
+    throw new SwarmError(
+      'invalid',
+      `client version ${version} is too old. Minimum supported API version is ${versionText(OLDEST_MINOR)}, ` +
+        'please upgrade your client to a newer version',
+    );
+}
+
+function ownHeaders(res: ServerResponse, facts: EngineFacts | undefined): void {
+  res.setHeader('Api-Version', versionText(facts?.minor ?? FIRST_MINOR));
+  res.setHeader('Docker-Experimental', 'false');
+  res.setHeader('Ostype', 'linux');
+  res.setHeader('Server', `Skep/${VERSION} (linux)`);
+}
+
+function fail(call: ApiCall, error: unknown, { log }: DaemonContext): void {
+  const { method, path } = call;
+  if (!(error instanceof SwarmError)) log.error({ err: messageOf(error), path }, 'Request failed');
+  else log.debug({ err: error.message, method, path }, 'Request refused');
+  try {
+    call.fail(error);
+  } catch (cause) {
+    // Nobody else would take it, and one answer that can't be written must not end the manager.
+    log.error({ err: messageOf(cause), path }, 'No answer could be written');
+    call.res.destroy();
+  }
+}

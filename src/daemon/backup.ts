@@ -1,0 +1,83 @@
+import { createWriteStream, existsSync, rmSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { messageOf, SwarmError } from '../base/errors.ts';
+import { fileReason } from '../base/file-reason.ts';
+import { restoreFrom, sqliteBackend } from '../store/index.ts';
+import { BACKUP_PATH } from './admin.ts';
+import { StateFolder } from './state-folder.ts';
+
+const BACKUP_MS = 10 * 60_000;
+
+/** Copies the state of a swarm to a new file, by the daemon that has it or without one. Throws what is in the way. */
+export async function backup(stateDir: string, file: string): Promise<string> {
+  const folder = new StateFolder(stateDir);
+  const target = resolve(file);
+  const answer = await askDaemon(folder);
+  if (answer) await receive(answer, target);
+  else if (folder.hasDatabase) await copyAtRest(folder, target);
+  else throw new SwarmError('unavailable', `there is no state in '${stateDir}'`);
+  return `Saved the state of '${stateDir}' to '${target}'.`;
+}
+
+/** Puts a backup in place of no state; the daemon must not run. */
+export async function restore(stateDir: string, file: string): Promise<string> {
+  if (await isRunning(new StateFolder(stateDir)))
+    throw new SwarmError('conflict', `swarmd runs with '${stateDir}': stop it first`);
+  restoreFrom(resolve(file), stateDir);
+  return `Restored the state of '${stateDir}'. Start swarmd to go on with it.`;
+}
+
+/** Whether a daemon has this folder, with a swarm or without. */
+function isRunning({ adminSocket }: StateFolder): Promise<boolean> {
+  const { promise, resolve: found } = Promise.withResolvers<boolean>();
+  const probe = connect(adminSocket);
+  probe.once('connect', () => found(true)).once('error', () => found(false));
+  return promise.finally(() => probe.destroy());
+}
+
+/** Undefined where no daemon runs with this state. */
+async function askDaemon({ adminSocket }: StateFolder): Promise<IncomingMessage | undefined> {
+  if (!existsSync(adminSocket)) return undefined;
+  const signal = AbortSignal.timeout(BACKUP_MS);
+  const call = request({ socketPath: adminSocket, method: 'POST', path: BACKUP_PATH, signal });
+  call.end();
+  try {
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    return answer;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    if (code === 'ECONNREFUSED' || code === 'ENOENT') return undefined;
+    throw new SwarmError('unavailable', `swarmd does not answer: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function receive(answer: IncomingMessage, target: string): Promise<void> {
+  if (answer.statusCode !== 200) {
+    const words = (await answer.setEncoding('utf8').toArray()).join('');
+    throw new SwarmError('unavailable', words || `swarmd answered with status ${answer.statusCode}`);
+  }
+  try {
+    await pipeline(answer, createWriteStream(target, { flags: 'wx', mode: 0o600, flush: true }));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    if (code === 'EEXIST')
+      throw new SwarmError('conflict', `'${target}' is there already; a backup replaces nothing`);
+    rmSync(target, { force: true });
+    throw new SwarmError('unavailable', `cannot write the backup '${target}': ${fileReason(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function copyAtRest(folder: StateFolder, target: string): Promise<void> {
+  const backend = sqliteBackend(folder.path);
+  try {
+    await backend.backupTo(target);
+  } finally {
+    await backend.close();
+  }
+}

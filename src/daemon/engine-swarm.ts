@@ -1,0 +1,101 @@
+import { SwarmError } from '../base/errors.ts';
+import { asObject, asString } from '../base/json.ts';
+import { refusalOf, type LocalEngine } from './local-engine.ts';
+import { hostPort } from './swarm-addresses.ts';
+import type { LocalConfig } from './state-folder.ts';
+
+/** What an engine says of the swarm it is in. */
+export interface EngineSwarm {
+  /** Docker's word: inactive, pending, active, error, locked. */
+  readonly state: string;
+  /** '' in no swarm. */
+  readonly nodeId: string;
+  readonly error: string;
+}
+
+/** It gives the join 20 s itself, and says so then. */
+const JOIN_MS = 60_000;
+const LEAVE_MS = 60_000;
+const LOOK_MS = 10_000;
+
+/** Throws `unavailable` or `timeout` where the engine does not answer. */
+export async function engineSwarm(engine: LocalEngine, signal?: AbortSignal): Promise<EngineSwarm> {
+  const answer = await engine.json('GET', '/info', undefined, { signal: within(LOOK_MS, signal) });
+  const refusal = refusalOf(answer);
+  if (refusal !== undefined) throw new SwarmError('unavailable', refusal);
+  const { LocalNodeState, NodeID, Error: error } = asObject(asObject(answer.value)['Swarm']);
+  return { state: asString(LocalNodeState) || 'inactive', nodeId: asString(NodeID), error: asString(error) };
+}
+
+/** Has the engine join the swarm of its host. Throws the engine's own words. */
+export async function joinEngine(
+  engine: LocalEngine,
+  local: LocalConfig,
+  token: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const body = {
+    ListenAddr: hostPort(local.listen),
+    AdvertiseAddr: local.advertise.host,
+    DataPathAddr: local.dataPath,
+    RemoteAddrs: [hostPort(local.advertise)],
+    JoinToken: token,
+    Availability: 'active',
+  };
+  // What goes on in the background would come in when nobody waits for it any more.
+  const giveUp = (): Promise<void> => leaveEngine(engine).catch(() => undefined);
+  let answer;
+  try {
+    answer = await engine.json('POST', '/swarm/join', body, { signal: within(JOIN_MS, signal) });
+  } catch (error) {
+    if (!signal?.aborted) await giveUp();
+    throw error;
+  }
+  const refusal = refusalOf(answer);
+  if (refusal === undefined) return;
+  // It was quicker to join another swarm, which is not ours to end.
+  if (!refusal.includes('already part of a swarm')) await giveUp();
+  throw new SwarmError(
+    answer.status === 503 ? 'no-manager' : answer.status === 400 ? 'invalid' : 'internal',
+    refusal,
+  );
+}
+
+/** Has the engine leave whatever swarm it is in. Throws the engine's own words; to be in none is well. */
+export async function leaveEngine(engine: LocalEngine): Promise<void> {
+  const answer = await engine.json('POST', '/swarm/leave?force=1', undefined, {
+    signal: AbortSignal.timeout(LEAVE_MS),
+  });
+  const refusal = refusalOf(answer);
+  if (refusal === undefined || refusal.includes('not part of a swarm')) return;
+  throw new SwarmError('internal', refusal);
+}
+
+/**
+ * Has the engine leave the swarm of its host; one that is a node of another swarm, where `isOurs` knows none of that id, is
+ * left alone. Throws as leaveEngine and engineSwarm.
+ */
+export async function leaveOwnSwarm(engine: LocalEngine, isOurs: (nodeId: string) => boolean): Promise<void> {
+  const { nodeId } = await engineSwarm(engine);
+  if (nodeId === '' || isOurs(nodeId)) await leaveEngine(engine);
+}
+
+/** Docker's own networks at this engine: devices in them are no address of the host. Empty where it does not answer. */
+export async function engineSubnets(engine: LocalEngine): Promise<string[]> {
+  try {
+    const { value } = await engine.json('GET', '/networks', undefined, {
+      signal: AbortSignal.timeout(LOOK_MS),
+    });
+    const networks = Array.isArray(value) ? value : [];
+    return networks.flatMap((network) => {
+      const { Config } = asObject(asObject(network)['IPAM']);
+      return Array.isArray(Config) ? Config.map((one) => asString(asObject(one)['Subnet'])) : [];
+    });
+  } catch {
+    return [];
+  }
+}
+
+function within(ms: number, signal: AbortSignal | undefined): AbortSignal {
+  return AbortSignal.any([AbortSignal.timeout(ms), ...(signal ? [signal] : [])]);
+}

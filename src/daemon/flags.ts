@@ -1,0 +1,67 @@
+import { LOG_LEVELS } from '../base/log.ts';
+import type { FlagSpec } from '../base/flags.ts';
+
+/** Where swarmd listens unless it is told. */
+export const DEFAULT_HOST = 'unix:///run/swarmd.sock';
+
+/** The options of `swarmd`. */
+export const FLAGS: readonly FlagSpec[] = [
+  {
+    names: ['host', 'H'],
+    kind: 'list',
+    usage: `where to listen: unix://PATH, tcp://IP:PORT, fd:// for sockets of systemd (${DEFAULT_HOST} unless one is given)`,
+    env: 'SWARMD_HOST',
+  },
+  {
+    names: ['engine'],
+    kind: 'string',
+    default: 'unix:///var/run/docker.sock',
+    usage: 'the Docker Engine of this host',
+    env: 'SWARMD_ENGINE',
+  },
+  {
+    names: ['state-dir'],
+    kind: 'string',
+    default: '/var/lib/swarmd',
+    usage: 'where the state of the swarm is kept',
+    env: 'SWARMD_STATE_DIR',
+  },
+  {
+    names: ['store'],
+    kind: 'string',
+    default: 'sqlite',
+    usage: 'what keeps the state [sqlite, memory]; memory forgets it',
+    env: 'SWARMD_STORE',
+  },
+  {
+    names: ['dispatcher-heartbeat'],
+    kind: 'string',
+    usage: "how often nodes report, whatever the swarm's setting says (1s to 1m)",
+    env: 'SWARMD_DISPATCHER_HEARTBEAT',
+  },
+  {
+    names: ['tls'],
+    kind: 'bool',
+    usage: 'use TLS on TCP; --tls=false listens without it on any address',
+    env: 'SWARMD_TLS',
+  },
+  {
+    names: ['tlsverify'],
+    kind: 'bool',
+    usage: 'use TLS and ask clients for a certificate of --tlscacert',
+    env: 'SWARMD_TLSVERIFY',
+  },
+  { names: ['tlscacert'], kind: 'string', usage: 'the CA of the clients', env: 'SWARMD_TLSCACERT' },
+  { names: ['tlscert'], kind: 'string', usage: 'the certificate', env: 'SWARMD_TLSCERT' },
+  { names: ['tlskey'], kind: 'string', usage: 'the key of the certificate', env: 'SWARMD_TLSKEY' },
+  {
+    names: ['log-level', 'l'],
+    kind: 'string',
+    default: 'info',
+    usage: `what is logged (${LOG_LEVELS.join(', ')})`,
+    env: 'SWARMD_LOG_LEVEL',
+  },
+  { names: ['debug', 'D'], kind: 'bool', usage: 'the same as --log-level debug', env: 'SWARMD_DEBUG' },
+  { names: ['help', 'h'], kind: 'bool', usage: 'show help' },
+  { names: ['version', 'v'], kind: 'bool', usage: 'print the version' },
+];

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { createLog } from '../base/log.ts';
+import { parseEngineAddress } from '../engine/index.ts';
+import { LocalEngine } from './local-engine.ts';
+import { Membership } from './membership.ts';
+import { FakeEngine } from './testing/fake-engine.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const LOCAL = {
+  nodeId: 'own',
+  listen: { host: '0.0.0.0', port: 2377 },
+  advertise: { host: '10.0.0.1', port: 2377 },
+  dataPath: '',
+};
+
+/** Runs a membership; its waits end at once, and after `looks` of them it is stopped. Gives what was said after each. */
+async function watch(
+  prepare: (engine: FakeEngine) => void,
+  looks: number,
+): Promise<{ said: string[]; engine: FakeEngine }> {
+  const disk = mkdtempSync(join(tmpdir(), 'membership-'));
+  const fake = await new FakeEngine(join(disk, 'engine.sock')).start();
+  fake.becomes = 'own';
+  prepare(fake);
+  const engine = new LocalEngine(parseEngineAddress(`unix://${fake.path}`));
+  const stop = new AbortController();
+  const said: string[] = [];
+  const clock = {
+    nowMs: () => 0,
+    pause: async () => {
+      said.push(membership.trouble);
+      if (said.length >= looks) stop.abort();
+    },
+  };
+  const token = (): string => 'TOKEN';
+  const membership = new Membership({ engine, local: LOCAL, token, clock, log: createLog('fatal') });
+  await membership.run(stop.signal);
+  await engine.close();
+  await fake.stop();
+  rmSync(disk, { recursive: true });
+  return { said, engine: fake };
+}
+
+const state = (LocalNodeState: string, NodeID: string, Error = ''): FakeEngine['swarm'] => ({
+  LocalNodeState,
+  NodeID,
+  Error,
+});
+const changes = (engine: FakeEngine): string[] => engine.asked.filter((one) => one.startsWith('POST'));
+
+test('an engine that is where it belongs is let be', async () => {
+  const { said, engine } = await watch((one) => (one.swarm = state('active', 'own')), 2);
+  expect(said).toEqual(['', '']);
+  expect(changes(engine)).toEqual([]);
+});
+
+test('one that left joins again under its id', async () => {
+  const { said, engine } = await watch(() => undefined, 1);
+  expect(said).toEqual(['']);
+  expect(engine.joined).toMatchObject({ JoinToken: 'TOKEN', RemoteAddrs: ['10.0.0.1:2377'] });
+});
+
+test('one of another swarm is left alone, and told of', async () => {
+  const { said, engine } = await watch((one) => (one.swarm = state('active', 'other')), 2);
+  expect(said.at(-1)).toContain('part of another swarm (node other)');
+  expect(changes(engine)).toEqual([]);
+});
+
+test('one that does not get in says why, and is asked again', async () => {
+  const { said, engine } = await watch((one) => (one.refusal = 'no way in'), 2);
+  expect(said).toEqual(['no way in', 'no way in']);
+  expect(changes(engine).filter((one) => one.endsWith('/swarm/join'))).toHaveLength(2);
+});
+
+test('one whose certificate ended while it was off comes back as a fresh one', async () => {
+  const error = 'Swarm certificates have expired. To replace them, leave the swarm and join again.';
+  const { said, engine } = await watch((one) => (one.swarm = state('error', 'own', error)), 2);
+  expect(said[0]).toContain('certificates have expired');
+  expect(said[1]).toBe('');
+  expect(engine.swarm).toEqual(state('active', 'own'));
+});
+
+test('one that is down is told of in words', async () => {
+  const { said } = await watch((one) => void one.stop(), 1);
+  expect(said[0]).toContain('Cannot connect to the Docker daemon at unix://');
+});

@@ -1,0 +1,108 @@
+import { resolve } from 'node:path';
+import { parseDuration } from '../base/duration.ts';
+import { SwarmError } from '../base/errors.ts';
+import type { FlagValues } from '../base/flags.ts';
+import { isExposed, listenText, parseListenAddress, type ListenAddress } from '../base/listen-address.ts';
+import { tlsFiles, type TlsFiles } from '../certs/index.ts';
+import { parseEngineAddress, type EngineAddress } from '../engine/index.ts';
+import { DEFAULT_HOST } from './flags.ts';
+
+/** What `swarmd` was told, read and checked. */
+export interface DaemonOptions {
+  /** At least one, without duplicates, or sockets of systemd. */
+  readonly listen: readonly ListenAddress[];
+  /** Listen on the sockets that systemd opened, too. */
+  readonly activated: boolean;
+  /** TCP without TLS may be reached from other machines. */
+  readonly open: boolean;
+  readonly tls?: TlsFiles;
+  readonly engine: EngineAddress;
+  readonly store: 'sqlite' | 'memory';
+  readonly stateDir: string;
+  /** Instead of what the swarm's spec says. */
+  readonly heartbeatNs?: number;
+}
+
+const STORES = ['sqlite', 'memory'] as const;
+const HEARTBEAT_MS = { min: 1_000, max: 60_000 };
+const MS_NS = 1_000_000;
+
+/** Reads the options. Throws `invalid`, and `unavailable` where a TLS file cannot be read. */
+export function daemonOptions(values: FlagValues): DaemonOptions {
+  const withoutTls = values.isSet('tls') && !values.bool('tls') && !values.bool('tlsverify');
+  const tls = tlsFiles(values);
+  const hosts = values.isSet('host') ? values.list('host') : [DEFAULT_HOST];
+  const listen = listenAddresses(hosts);
+  for (const address of listen) if (!tls && !withoutTls) refuseExposed(address);
+  const engine = parseEngineAddress(values.text('engine'));
+  refuseSelf(engine, listen);
+  const heartbeatNs = heartbeatOf(values.text('dispatcher-heartbeat'));
+  return {
+    listen,
+    activated: hosts.some(isActivation),
+    open: withoutTls,
+    ...(tls ? { tls } : {}),
+    engine,
+    store: storeOf(values.text('store')),
+    stateDir: stateDirOf(values),
+    ...(heartbeatNs === undefined ? {} : { heartbeatNs }),
+  };
+}
+
+/** The folder of `--state-dir`. Throws `invalid`. */
+export function stateDirOf(values: FlagValues): string {
+  const text = values.text('state-dir');
+  if (text === '') throw new SwarmError('invalid', '--state-dir names no folder');
+  return resolve(text);
+}
+
+/** Without TLS whoever reaches the API is root on this host. Throws `invalid` for an address that others reach. */
+export function refuseExposed(address: ListenAddress): void {
+  if (!isExposed(address)) return;
+  throw new SwarmError(
+    'invalid',
+    `${listenText(address)} can be reached by others, and without TLS they would be root on this host: ` +
+      'use --tlsverify, listen on 127.0.0.1, or say --tls=false to do it all the same',
+  );
+}
+
+function listenAddresses(hosts: readonly string[]): ListenAddress[] {
+  const byText = new Map<string, ListenAddress>();
+  for (const host of hosts) {
+    if (isActivation(host)) continue;
+    const address = parseListenAddress(host);
+    byText.set(listenText(address), address);
+  }
+  return [...byText.values()];
+}
+
+function isActivation(host: string): boolean {
+  return /^fd:\/\/\*?$/.test(host);
+}
+
+function refuseSelf(engine: EngineAddress, listen: readonly ListenAddress[]): void {
+  if (engine.kind !== 'unix') return;
+  const path = realRun(engine.path);
+  if (listen.some((address) => address.kind === 'unix' && realRun(address.path) === path))
+    throw new SwarmError('invalid', `--engine and --host are both ${engine.path}: move the engine's socket`);
+}
+
+/** /var/run is a link to /run everywhere. */
+function realRun(path: string): string {
+  return resolve(path).replace(/^\/var\/run\//, '/run/');
+}
+
+function storeOf(text: string): (typeof STORES)[number] {
+  const found = STORES.find((store) => store === text);
+  if (found) return found;
+  const why = text.startsWith('etcd://') ? 'etcd is not built yet' : `expected ${STORES.join(' or ')}`;
+  throw new SwarmError('invalid', `invalid --store ${JSON.stringify(text)}: ${why}`);
+}
+
+function heartbeatOf(text: string): number | undefined {
+  if (text === '') return undefined;
+  const ms = parseDuration(text);
+  if (ms < HEARTBEAT_MS.min || ms > HEARTBEAT_MS.max)
+    throw new SwarmError('invalid', `--dispatcher-heartbeat must be between 1s and 1m, not ${text}`);
+  return Math.round(ms * MS_NS);
+}

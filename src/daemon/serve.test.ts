@@ -1,0 +1,42 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createLog } from '../base/log.ts';
+import { parseEngineAddress } from '../engine/index.ts';
+import { restore } from './backup.ts';
+import type { DaemonOptions } from './options.ts';
+import { serve } from './serve.ts';
+import { startDaemon } from './testing/daemon.ts';
+import { serveAdmin } from './admin.ts';
+import type { DaemonContext } from './daemon-context.ts';
+
+let disk: string;
+beforeEach(() => void (disk = mkdtempSync(join(tmpdir(), 'swarmd-serve-'))));
+afterEach(() => rmSync(disk, { recursive: true }));
+
+test('a daemon that forgets its state takes no folder that has one', async () => {
+  writeFileSync(join(disk, 'state.db'), '');
+  const options: DaemonOptions = {
+    listen: [{ kind: 'unix', path: join(disk, 'api.sock') }],
+    activated: false,
+    open: false,
+    engine: parseEngineAddress(`unix://${join(disk, 'engine.sock')}`),
+    store: 'memory',
+    stateDir: disk,
+  };
+  const served = serve(options, { signal: AbortSignal.abort(), log: createLog('fatal'), env: {} });
+  await expect(served).rejects.toThrow('holds a state');
+});
+
+test("a folder is one daemon's: what a kill left of a backup goes, and none is restored under it", async () => {
+  await using daemon = await startDaemon();
+  const { folder, life } = daemon;
+  folder.make();
+  writeFileSync(`${folder.backupDraft}.partial-1`, 'keys');
+  const admin = await serveAdmin(folder, { life } as DaemonContext);
+  expect(readdirSync(folder.path)).toEqual(['admin.sock']);
+  await expect(restore(folder.path, join(disk, 'none'))).rejects.toThrow('stop it first');
+  await admin.close();
+  await expect(restore(folder.path, join(disk, 'none'))).rejects.toThrow('cannot restore');
+});

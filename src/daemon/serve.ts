@@ -1,0 +1,119 @@
+import { chownSync, readFileSync } from 'node:fs';
+import { within } from '../base/async.ts';
+import { SYSTEM_TIMES } from '../base/clock.ts';
+import { messageOf, SwarmError } from '../base/errors.ts';
+import { isExposed, listenText } from '../base/listen-address.ts';
+import { explainListenError } from '../base/listen-error.ts';
+import type { Logger } from '../base/log.ts';
+import { followTlsFiles, tlsWarnings } from '../certs/index.ts';
+import { startApiServer, type ApiServer, type Listen } from '../docker-api/index.ts';
+import { serveAdmin } from './admin.ts';
+import { activatedSockets } from './activation.ts';
+import { createApi } from './api.ts';
+import type { DaemonContext } from './daemon-context.ts';
+import { untilGossip } from './gossip.ts';
+import { LocalEngine } from './local-engine.ts';
+import { openState } from './open-state.ts';
+import { refuseExposed, type DaemonOptions } from './options.ts';
+import { RecentEvents } from './recent-events.ts';
+import { StateFolder } from './state-folder.ts';
+import { SwarmLife } from './swarm-life.ts';
+
+/** How long open requests may take to end when the daemon is stopped. */
+const DRAIN_MS = 3_000;
+const CLOSE_MS = 15_000;
+
+/** Runs the daemon until the signal fires. Rejects with a SwarmError where it can't begin. */
+export async function serve(
+  options: DaemonOptions,
+  { signal, log, env }: { signal: AbortSignal; log: Logger; env: NodeJS.ProcessEnv },
+): Promise<void> {
+  const times = SYSTEM_TIMES;
+  const engine = new LocalEngine(options.engine);
+  const folder = new StateFolder(options.stateDir);
+  folder.make();
+  if (options.store === 'memory' && folder.hasDatabase)
+    throw new SwarmError(
+      'conflict',
+      `'${options.stateDir}' holds a state, and --store memory would not read it, but erase it: name another --state-dir`,
+    );
+  const events = new RecentEvents();
+  const stopping = new AbortController();
+  const life = new SwarmLife({
+    folder,
+    openState: () => openState(options.store, folder, { times, log }),
+    // Loaded when there is a swarm: a daemon without one is a relay, and small.
+    startManager: async (...args) => (await import('../manager/index.ts')).startManager(...args),
+    heartbeatNs: options.heartbeatNs,
+    engine,
+    untilGossip: (local) => untilGossip(local, times),
+    events,
+    times,
+    log,
+  });
+  const context: DaemonContext = { engine, life, events, times, log, stopping: stopping.signal };
+  // Before anybody can ask: a swarm that is there is never denied.
+  await life.resume();
+  const undo = async (error: unknown): Promise<never> => {
+    await life.close();
+    throw explainListenError(error);
+  };
+  const admin = await serveAdmin(folder, context).catch(undo);
+  const server = await listen(options, context, env).catch(undo);
+  if (options.tls) {
+    for (const warning of tlsWarnings(options.tls, [], Date.now())) log.warn(warning);
+    void followTlsFiles(options.tls, { signal, log });
+  }
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  stopping.abort(new Error('the daemon stops'));
+  await within(
+    CLOSE_MS,
+    'closing the daemon',
+    Promise.all([server.close(DRAIN_MS), admin.close(), life.close()]),
+  );
+  await engine.close();
+}
+
+async function listen(
+  options: DaemonOptions,
+  context: DaemonContext,
+  env: NodeJS.ProcessEnv,
+): Promise<ApiServer> {
+  const { log } = context;
+  const sockets = options.activated ? activatedSockets(env, process.pid) : [];
+  const server = await startApiServer({
+    listen: [...options.listen, ...sockets.map((fd) => ({ kind: 'fd' as const, fd }))],
+    handle: createApi(context),
+    ...(options.tls ? { tls: options.tls } : {}),
+    onRefused: (peer, reason) => log.info({ peer, reason }, 'Refused a client'),
+  });
+  try {
+    for (const address of server.addresses) tellOf(address, options, log);
+  } catch (error) {
+    await server.close(0);
+    throw error;
+  }
+  for (const address of options.listen) if (address.kind === 'unix') shareWithDocker(address.path, log);
+  return server;
+}
+
+function tellOf(address: Listen, { tls, open }: DaemonOptions, log: Logger): void {
+  const addr = listenText(address);
+  if (!tls && !open) refuseExposed(address);
+  if (!tls && isExposed(address))
+    log.warn({ addr }, 'Listening without TLS: anyone who reaches this address is root on this host');
+  log.info({ addr, proto: address.kind }, 'Listening for HTTP');
+}
+
+/** As dockerd does: whoever is in the group docker may use the socket. */
+function shareWithDocker(path: string, log: Logger): void {
+  try {
+    const gid = /^docker:[^:]*:(\d+):/m.exec(readFileSync('/etc/group', 'utf8'))?.[1];
+    if (gid !== undefined) chownSync(path, 0, Number(gid));
+  } catch (error) {
+    log.warn({ path, err: messageOf(error) }, 'The group docker could not be given the socket');
+  }
+}

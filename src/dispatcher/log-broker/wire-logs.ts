@@ -1,0 +1,55 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  LogStream,
+  SubscriptionMessageSchema,
+  type LogMessage,
+  type SubscriptionMessage,
+} from '../../../proto/generated/swarmkit/log_broker_pb.js';
+import type { LogLine, LogOptions, LogSelector } from './types.ts';
+
+const NS_PER_S = 1_000_000_000n;
+const MS_PER_S = 1000;
+const NS_PER_MS = 1e6;
+const ATTRS_MAX = 64;
+
+/** What an agent is asked for; with `close`, that it is to stop. */
+export function subscriptionToWire(
+  id: string,
+  { serviceIds = [], nodeIds = [], taskIds = [] }: LogSelector,
+  { streams = [], follow, tail, sinceMs }: LogOptions,
+  close: boolean,
+): SubscriptionMessage {
+  return create(SubscriptionMessageSchema, {
+    id,
+    selector: { serviceIds: [...serviceIds], nodeIds: [...nodeIds], taskIds: [...taskIds] },
+    options: {
+      streams: streams.map((stream) => (stream === 'stdout' ? LogStream.STDOUT : LogStream.STDERR)),
+      follow,
+      // SwarmKit's: 0 is all, -1 none, and -(n + 1) the last n.
+      tail: tail === undefined ? 0n : BigInt(-(tail + 1)),
+      ...(sinceMs === undefined ? {} : { since: moment(sinceMs) }),
+    },
+    close,
+  });
+}
+
+function moment(ms: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(ms / MS_PER_S);
+  return { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * MS_PER_S) * NS_PER_MS) };
+}
+
+/** A line as a node sends it; `nodeId` is who sent it, whatever it says. */
+export function lineFromWire(
+  { context, timestamp, stream, data, attrs }: LogMessage,
+  nodeId: string,
+): LogLine {
+  return {
+    serviceId: context?.serviceId ?? '',
+    nodeId,
+    taskId: context?.taskId ?? '',
+    timestampNs: (timestamp?.seconds ?? 0n) * NS_PER_S + BigInt(timestamp?.nanos ?? 0),
+    stream: stream === LogStream.STDERR ? 'stderr' : 'stdout',
+    data,
+    attrs: attrs.slice(0, ATTRS_MAX).map(({ key, value }) => ({ key, value })),
+  };
+}

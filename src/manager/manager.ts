@@ -1,0 +1,94 @@
+import { runAllocator } from '../allocator/index.ts';
+import {
+  createCaServices,
+  issueManagerCertificate,
+  OneTimeTokens,
+  runKeyRotation,
+  runManagerRenewal,
+} from '../ca/index.ts';
+import { createDispatcher, type LogSubscriber } from '../dispatcher/index.ts';
+import {
+  runConstraintEnforcer,
+  runJobs,
+  runOrchestrator,
+  runPlacing,
+  runReaper,
+} from '../orchestrator/index.ts';
+import { SwarmError } from '../base/errors.ts';
+import type { LoopContext } from '../store/index.ts';
+import { startSwarmServer, type SwarmCredentials } from '../swarmkit/index.ts';
+import { runLoops } from './loops.ts';
+import { ManagerList } from './manager-list.ts';
+
+export interface ManagerOptions {
+  /** The node that this host is; its row is there and has the role manager. */
+  readonly nodeId: string;
+  /** Where agents are listened to. */
+  readonly listen: { readonly host: string; readonly port: number };
+}
+
+/** A manager that runs: the swarm's port, and the loops behind it. */
+export interface Manager {
+  /** The port that agents come to, as it was bound. */
+  readonly port: number;
+  readonly logs: LogSubscriber;
+  /** A token with which this host's engine becomes this host's node, once. */
+  engineToken(): string;
+  /** Ends within seconds; the port is free then. */
+  close(): Promise<void>;
+}
+
+/** How long calls under way may take to end. */
+const CLOSE_GRACE_MS = 1_000;
+
+/** Starts a manager over a store that has a cluster. Rejects with the error of `listen` where the port is taken. */
+export async function startManager(context: LoopContext, options: ManagerOptions): Promise<Manager> {
+  const { store, times, log } = context;
+  const { nodeId, listen } = options;
+  const cluster = store.view.cluster();
+  if (!cluster) throw new SwarmError('no-manager', 'there is no swarm in this state');
+  const oneTime = new OneTimeTokens();
+  const ca = createCaServices(context, oneTime);
+  const managers = new ManagerList(store, () => dispatcher.managersChanged());
+  const dispatcher = createDispatcher(context, { managerId: nodeId, managers: () => managers.all });
+  const credentials = await issueManagerCertificate(cluster, nodeId, times.wallMs());
+  const server = await startSwarmServer({
+    listen,
+    credentials,
+    log,
+    routes: (router) => {
+      ca.routes(router);
+      dispatcher.routes(router);
+    },
+  });
+  const onRenewed = (next: SwarmCredentials): void => server.setCredentials(next);
+  const stop = new AbortController();
+  const running = runLoops(
+    context,
+    {
+      dispatcher: (signal) => dispatcher.run(signal),
+      allocator: (signal) => runAllocator(context, signal),
+      placing: (signal) => runPlacing(context, signal),
+      orchestrator: (signal) => runOrchestrator(context, signal),
+      jobs: (signal) => runJobs(context, signal),
+      constraints: (signal) => runConstraintEnforcer(context, signal),
+      reaper: (signal) => runReaper(context, signal),
+      keys: (signal) => runKeyRotation(context, signal),
+      certificate: (signal) =>
+        runManagerRenewal(context, { nodeId, current: credentials, onRenewed }, signal),
+    },
+    stop.signal,
+  );
+  return {
+    port: server.port,
+    logs: dispatcher.logs,
+    engineToken: () => oneTime.make(store.view.cluster()?.rootCa.certPem ?? cluster.rootCa.certPem, nodeId),
+    async close() {
+      stop.abort(new Error('the manager stops'));
+      await server.close(CLOSE_GRACE_MS);
+      await running;
+      ca.close();
+      managers.close();
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { SwarmError } from '../base/errors.ts';
+import { writeBackup } from './backup.ts';
+import { openStateFile, sqliteReason } from './sqlite-file.ts';
+import { number } from './sqlite-schema.ts';
+import type { Backend, Row, RowWrite } from './types.ts';
+
+export interface SqliteBackend extends Backend {
+  /**
+   * Writes all that is committed to a new file (0600), whole or not at all. Commits wait meanwhile, and nothing else does. Throws
+   * `conflict` when the file is there, `unavailable` when it can't be written.
+   */
+  backupTo(path: string): Promise<void>;
+}
+
+/** The state in one SQLite file in `folder`; see openStateFile for what it throws. */
+export function sqliteBackend(folder: string): SqliteBackend {
+  const { database, path } = openStateFile(folder);
+  return new SqliteState(database, path);
+}
+
+class SqliteState implements SqliteBackend {
+  readonly where: string;
+  readonly #database: DatabaseSync;
+  readonly #put: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #advance: StatementSync;
+  /** A backup under way. */
+  #backup: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(database: DatabaseSync, path: string) {
+    this.#database = database;
+    this.where = path;
+    this.#put = database.prepare(
+      `INSERT INTO rows (tbl, id, json, payload) VALUES (?, ?, ?, ?)
+       ON CONFLICT (tbl, id) DO UPDATE SET json = excluded.json, payload = excluded.payload`,
+    );
+    this.#remove = database.prepare('DELETE FROM rows WHERE tbl = ? AND id = ?');
+    this.#advance = database.prepare('UPDATE commits SET revision = ? WHERE revision = ?');
+  }
+
+  async load(): Promise<{ revision: number; rows: Iterable<Row> }> {
+    try {
+      const revision = number(this.#database, 'SELECT revision FROM commits');
+      return { revision, rows: allRows(this.#database) };
+    } catch (error) {
+      throw new Error(sqliteReason(error), { cause: error });
+    }
+  }
+
+  commit(revision: number, writes: readonly RowWrite[]): void | Promise<void> {
+    if (this.#backup === undefined) return this.#write(revision, writes);
+    return this.#backup.then(
+      () => this.commit(revision, writes),
+      () => this.commit(revision, writes),
+    );
+  }
+
+  #write(revision: number, writes: readonly RowWrite[]): void {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      for (const row of writes) {
+        if (row.json === null) this.#remove.run(row.table, row.id);
+        else this.#put.run(row.table, row.id, row.json, row.payload ?? null);
+      }
+      const { changes } = this.#advance.run(revision, revision - 1);
+      if (Number(changes) !== 1) throw new Error(`the state is not at revision ${revision - 1}`);
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#rollBack();
+      throw new Error(sqliteReason(error), { cause: error });
+    }
+  }
+
+  /** SQLite itself rolls back after some errors. */
+  #rollBack(): void {
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  async backupTo(path: string): Promise<void> {
+    while (this.#backup) await this.#backup.catch(() => undefined);
+    if (this.#closed) throw new SwarmError('unavailable', 'the state is closed');
+    this.#backup = writeBackup(this.#database, path);
+    try {
+      await this.#backup;
+    } finally {
+      this.#backup = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#backup?.catch(() => undefined);
+    this.#database.close();
+  }
+}
+
+/** Every row of a state. What it throws says what is wrong. */
+export function* allRows(database: DatabaseSync): Iterable<Row> {
+  try {
+    for (const row of database.prepare('SELECT tbl, id, json, payload FROM rows').iterate()) {
+      const { tbl, id, json, payload } = row as Record<string, string> & { payload: Uint8Array | null };
+      yield { table: String(tbl), id: String(id), json: String(json), ...(payload ? { payload } : {}) };
+    }
+  } catch (error) {
+    throw new Error(sqliteReason(error), { cause: error });
+  }
+}

@@ -1,0 +1,22 @@
+/** The door of the wire: SwarmKit's gRPC protocol, as stock Docker Engines speak it. */
+export {
+  startSwarmServer,
+  type SwarmCredentials,
+  type SwarmServer,
+  type SwarmServerOptions,
+} from './server.ts';
+export {
+  callerAddr,
+  callerOf,
+  requireManager,
+  requireNode,
+  ROLE_OU,
+  type CallContext,
+  type Identity,
+  type Membership,
+} from './identity.ts';
+export { configToWire, secretToWire } from './to-wire-data.ts';
+export { networkKeyToWire, nodeToWire } from './to-wire-node.ts';
+export { taskToWire, type NetworkById } from './to-wire-task.ts';
+export { descriptionFromWire } from './from-wire-node.ts';
+export { statusFromWire, type ReportedStatus } from './from-wire-status.ts';

@@ -1,0 +1,195 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { openStore, sqliteBackend, type Tx } from '../../src/store/index.ts';
+import { startHosts, until, type Host, type Hosts } from '../hosts/index.ts';
+import { containersOn, idsOf, nodesOf, settled, type SeenContainer } from './observed.ts';
+import { Swarmd } from './swarmd.ts';
+
+/**
+ * What a swarm outlasts: load, a manager that stands still, new certificates, the loss of the manager's state and power. Each test goes
+ * on from the former.
+ */
+let hosts: Hosts;
+let swarmd: Swarmd;
+let manager: Host;
+let worker: Host;
+let replicas = 4;
+
+const allSettled = (on: readonly Host[] = hosts.all): Promise<SeenContainer[]> =>
+  settled(swarmd, on, { web: replicas });
+const allReady = (): Promise<unknown> =>
+  until('all nodes are ready', 40_000, async () => {
+    return [...(await nodesOf(swarmd)).values()].every(({ state }) => state === 'ready') || undefined;
+  });
+const joinWorker = async (): Promise<void> => {
+  const token = await swarmd.docker('swarm', 'join-token', '-q', 'worker');
+  await worker.docker('swarm', 'join', '--token', token, `${manager.ip}:2377`);
+};
+const scale = async (to: number): Promise<void> => {
+  replicas = to;
+  await swarmd.docker('service', 'scale', '-d', `web=${to}`);
+};
+
+beforeAll(async () => {
+  hosts = await startHosts({
+    count: 2,
+    engine: ['20.10', '28.5'],
+    dockerdEnv: { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: '1' },
+  });
+  [manager, worker] = [hosts.at(0), hosts.at(1)];
+  swarmd = await new Swarmd(manager).start();
+  await swarmd.docker('swarm', 'init', '--advertise-addr', manager.ip);
+  await joinWorker();
+  await allReady();
+  const create = ['service', 'create', '-d', '--no-resolve-image', '--restart-delay', '100ms', '--name'];
+  await swarmd.docker(...create, 'web', '--replicas', `${replicas}`, 'nginx');
+  await allSettled();
+});
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.error(swarmd.log.slice(-4000));
+});
+afterAll(async () => {
+  await swarmd?.kill();
+  await hosts?.close();
+});
+
+test('a busy machine, and a manager that stands still, call no node down', async () => {
+  const before = await allSettled();
+  const hogs: ChildProcess[] = [];
+  try {
+    for (let at = 0; at < 4; at += 1)
+      hogs.push(spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', '-c', 'while :; do :; done']));
+    await sleep(6_000);
+    swarmd.pause();
+    await sleep(8_000);
+    swarmd.resume();
+    await sleep(6_000);
+  } finally {
+    swarmd.resume();
+    for (const hog of hogs) hog.kill('SIGKILL');
+    await Promise.all(hogs.map(ended));
+  }
+  await allReady();
+  expect(swarmd.log).not.toContain('node is down');
+  expect(idsOf(await allSettled())).toEqual(idsOf(before));
+});
+
+test('engines that renewed their certificates come back with them, and go on with their tasks', async () => {
+  const before = await allSettled();
+  const held = hosts.all.map(certificateOf);
+  await swarmd.stop();
+  await rewrite((tx) => {
+    for (const node of tx.all('node'))
+      tx.update('node', { ...node, certificate: { ...node.certificate, state: 'rotate' } });
+  });
+  await swarmd.start();
+  for (const [at, host] of hosts.all.entries())
+    await until(`${host.name} has renewed`, 30_000, () => certificateOf(host) !== held[at] || undefined);
+  await swarmd.kill();
+  await swarmd.start();
+  await allReady();
+  await scale(6);
+  const after = await allSettled();
+  expect(idsOf(after)).toEqual(expect.arrayContaining(idsOf(before)));
+});
+
+test('a backup replaces the state that was lost: no node notices, no container is restarted', async () => {
+  const before = await allSettled();
+  const file = manager.diskFolder('swarm.backup');
+  expect(await swarmd.command('backup', file)).toMatchObject({ code: 0 });
+  await scale(7);
+  await allSettled();
+  await swarmd.kill();
+  await manager.exec('rm', '-rf', swarmd.stateDir);
+  expect(await swarmd.command('restore', file)).toMatchObject({ code: 0 });
+  await swarmd.start();
+  replicas = 6;
+  await allReady();
+  // What was made after the backup is not in it, and goes.
+  expect(idsOf(await allSettled())).toEqual(idsOf(before));
+  await scale(8);
+  expect(idsOf(await allSettled())).toEqual(expect.arrayContaining(idsOf(before)));
+  expect(swarmd.log).not.toContain('node is down');
+});
+
+test('the host of the manager loses its power: what runs elsewhere goes on, what ran there runs again', async () => {
+  const before = await allSettled();
+  await manager.powerOff();
+  await swarmd.kill();
+  await manager.boot();
+  await swarmd.start();
+  await manager.start();
+  await allReady();
+  const after = await allSettled();
+  expect(idsOf(after)).toEqual(expect.arrayContaining(idsOf(before, worker)));
+  expect(swarmd.log).not.toContain('node is down');
+});
+
+test('a node whose certificate has expired meanwhile is refused in words, and can join anew', async () => {
+  const former = (await nodesOf(swarmd)).get(worker.name)?.id ?? '';
+  const held = certificateOf(worker);
+  await swarmd.stop();
+  const usual = await rewrite((tx) => setExpiry(tx, LIFE_MS * NS_PER_MS, former));
+  await swarmd.start();
+  await until('it has renewed', 30_000, () => certificateOf(worker) !== held || undefined);
+  await swarmd.kill();
+  await rewrite((tx) => setExpiry(tx, usual));
+  await sleep(LIFE_MS + 1_000);
+  await swarmd.start();
+  const words = 'the certificate of this node has expired; leave the swarm on it';
+  await until('it is told', 30_000, () => worker.log.includes(words) || undefined);
+  await until('the manager says so', 10_000, () => swarmd.log.includes(words) || undefined);
+  expect((await containersOn(worker)).some(({ running }) => running)).toBe(true);
+  await worker.docker('swarm', 'leave', '--force');
+  await joinWorker();
+  await swarmd.docker('node', 'rm', '--force', former);
+  await allReady();
+  await allSettled();
+});
+
+const LIFE_MS = 8_000;
+const NS_PER_MS = 1e6;
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+/** The certificate that an engine has, as it keeps it. */
+function certificateOf(host: Host): string {
+  const path = host.diskFolder('docker/swarm/certificates/swarm-node.crt');
+  return readFileSync(`/proc/${host.initPid}/root${path}`, 'utf8');
+}
+
+/** Changes the state of a swarmd that is not running. SQLite takes no path into another process's mounts, so a copy is changed. */
+async function rewrite<T>(change: (tx: Tx) => T): Promise<T> {
+  const copy = mkdtempSync(join(tmpdir(), 'skep-state-'));
+  try {
+    cpSync(swarmd.stateDirHere, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+    const store = await openStore(sqliteBackend(copy), {
+      nowMs: Date.now,
+      onFault: (error) => console.error(error),
+    });
+    const made = await store.update(change);
+    await store.close();
+    rmSync(swarmd.stateDirHere, { recursive: true });
+    cpSync(copy, swarmd.stateDirHere, { recursive: true });
+    return made;
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+/** For how long certificates are made out from now on; a node renews its own. Gives what it was. */
+function setExpiry(tx: Tx, nodeCertExpiryNs: number, renewing?: string): number {
+  const cluster = tx.cluster();
+  if (!cluster) throw new Error('there is no cluster');
+  tx.update('cluster', { ...cluster, spec: { ...cluster.spec, nodeCertExpiryNs } });
+  const node = renewing === undefined ? undefined : tx.get('node', renewing);
+  if (node) tx.update('node', { ...node, certificate: { ...node.certificate, state: 'rotate' } });
+  return cluster.spec.nodeCertExpiryNs;
+}
