@@ -10,6 +10,8 @@ const benches = {
   list: { engines: false, what: 'ps over 1,000 to 30,000 containers on simulated engines' },
   discovery: { engines: true, what: '1,000 engines that join at once, and the memory of an agent' },
   agents: { engines: false, what: 'simulated agents on one manager: sessions, heartbeats, tasks' },
+  'services-placement': { engines: false, what: 'tasks of services on 1,000 and 100,000 nodes' },
+  services: { engines: true, what: "deploys and lost nodes, beside Docker's own swarm mode" },
   failover: { engines: true, what: 'from the end of the primary to the next placement' },
   rescheduling: { engines: true, what: "from a node's loss of power to its container elsewhere" },
   'virtual-host': { engines: true, what: 'calls through the manager and directly at an engine' },
@@ -20,7 +22,7 @@ const passed = process.argv.slice(2).filter((arg) => arg.startsWith('-'));
 const unknown = asked.filter((name) => !(name in benches));
 if (unknown.length > 0 || passed.includes('--help')) {
   console.log('npm run bench [-- NAME …]');
-  for (const [name, { what }] of Object.entries(benches)) console.log(`  ${name.padEnd(14)} ${what}`);
+  for (const [name, { what }] of Object.entries(benches)) console.log(`  ${name.padEnd(18)} ${what}`);
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 const chosen = asked.length > 0 ? asked : Object.keys(benches);
