@@ -1,8 +1,7 @@
 import { pause, backoffMs } from '../base/async.ts';
 import { SwarmError } from '../base/errors.ts';
-import { digitsOf } from '../base/exact-json.ts';
 import { eventTest } from '../control/index.ts';
-import { queryFilters } from '../docker-api/index.ts';
+import { eventNanos, eventTimeText, queryFilters, readEventTime } from '../docker-api/index.ts';
 import { followEvents } from '../engine/index.ts';
 import type { DaemonContext, ManagerHandler } from './daemon-context.ts';
 
@@ -19,8 +18,8 @@ interface Told {
 
 /** `GET /events`: the engine's and the swarm's, past ones first, in the order of time. */
 export const events: ManagerHandler = async (call, context) => {
-  const since = moment(call.query.get('since'));
-  const until = moment(call.query.get('until'));
+  const since = readEventTime(call.query.get('since'));
+  const until = readEventTime(call.query.get('until'));
   if (since !== undefined && until !== undefined && until < since) {
     const [from, to] = ['since', 'until'].map((name) => call.query.get(name) ?? '');
     throw new SwarmError('invalid', `\`since\` time (${from}) cannot be after \`until\` time (${to})`);
@@ -86,8 +85,8 @@ async function history(
 ): Promise<Told[]> {
   const now = BigInt(Math.trunc(times.wallMs())) * 1_000_000n;
   const query = new URLSearchParams({
-    since: seconds(since),
-    until: seconds(until !== undefined && until < now ? until : now),
+    since: eventTimeText(since),
+    until: eventTimeText(until !== undefined && until < now ? until : now),
     ...(filters === null ? {} : { filters }),
   });
   const told: Told[] = [];
@@ -118,20 +117,5 @@ function byTime(one: Told, other: Told): number {
 }
 
 function toldOf(event: object): Told {
-  const { timeNano, time } = event as { timeNano?: unknown; time?: number };
-  const digits = digitsOf(timeNano);
-  const atNano = digits === undefined ? BigInt(Math.trunc(time ?? 0)) * 1_000_000_000n : BigInt(digits);
-  return { atNano, line: `${JSON.stringify(event)}\n` };
-}
-
-/** Reads a moment as clients send it: seconds since 1970, with or without a fraction. Throws `invalid`. */
-function moment(text: string | null): bigint | undefined {
-  if (text === null || text === '') return undefined;
-  const match = /^(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
-  if (!match) throw new SwarmError('invalid', `invalid time "${text}": expected seconds since 1970`);
-  return BigInt(match[1] ?? 0) * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
-}
-
-function seconds(nano: bigint): string {
-  return `${nano / 1_000_000_000n}.${(nano % 1_000_000_000n).toString().padStart(9, '0')}`;
+  return { atNano: eventNanos(event), line: `${JSON.stringify(event)}\n` };
 }

@@ -16,6 +16,7 @@ export { MIN_API_MINOR, parseApiVersion, versionText, type ApiMinor } from './ve
 export { containerStatus, type ContainerRun } from './status-text.ts';
 export { humanSize } from './units.ts';
 export { imageReferenceText, parseImageReference, type ImageReference } from './image-reference.ts';
+export { eventNanos, eventTimeText, readEventTime } from './event-time.ts';
 export { parseMoment } from './moment.ts';
 export { pathPattern } from './path-match.ts';
 export { ProgressStream } from './progress-stream.ts';

@@ -1,7 +1,13 @@
 import { SwarmError } from '../../base/errors.ts';
-import { digitsOf } from '../../base/exact-json.ts';
 import { followEvents, type EngineEvent } from '../../engine/index.ts';
-import { matchesLabels, queryFilters, type Filters } from '../../docker-api/index.ts';
+import {
+  eventNanos,
+  eventTimeText,
+  matchesLabels,
+  queryFilters,
+  readEventTime,
+  type Filters,
+} from '../../docker-api/index.ts';
 import type { Context, Handler } from '../context.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
 
@@ -19,8 +25,8 @@ interface Told {
 /** `GET /events`: those of every engine as they come, each with its node; past ones first, in the order of time. */
 export const events: Handler = async (call, context) => {
   const { pool, config, calls } = context;
-  const since = moment(call.query.get('since'));
-  const until = moment(call.query.get('until'));
+  const since = readEventTime(call.query.get('since'));
+  const until = readEventTime(call.query.get('until'));
   if (since !== undefined && until !== undefined && until < since) {
     const [from, to] = ['since', 'until'].map((name) => call.query.get(name) ?? '');
     throw new SwarmError('invalid', `\`since\` time (${from}) cannot be after \`until\` time (${to})`);
@@ -91,7 +97,7 @@ async function history(
       // Its past ends now by its own clock: an earlier end would lose events, a later one would be waited for.
       const now = BigInt(Math.round(Date.now() + node.clockSkewMs)) * 1_000_000n;
       const last = until !== undefined && until < now ? until : now;
-      const search = `?since=${seconds(since)}&until=${seconds(last)}`;
+      const search = `?since=${eventTimeText(since)}&until=${eventTimeText(last)}`;
       try {
         await followEvents(node.client, node.path(`/events${search}`), {
           signal,
@@ -121,24 +127,7 @@ function tell(node: EngineNode, event: EngineEvent): Told {
   const from = event.from === undefined ? {} : { from: `${event.from} node:${node.name}` };
   const whole = { ...event, ...from, Actor: { ...event.Actor, Attributes: attributes }, node: place };
   const line = `${JSON.stringify(whole)}\n`;
-  return { atNano: nanoOf(event), key: line, line };
-}
-
-function nanoOf(event: EngineEvent): bigint {
-  const digits = digitsOf(event.timeNano);
-  return digits === undefined ? BigInt(Math.trunc(event.time ?? 0)) * 1_000_000_000n : BigInt(digits);
-}
-
-/** Reads a moment as clients send it: seconds since 1970, with or without a fraction. Throws `invalid`. */
-function moment(text: string | null): bigint | undefined {
-  if (text === null || text === '') return undefined;
-  const match = /^(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
-  if (!match) throw new SwarmError('invalid', `invalid time "${text}": expected seconds since 1970`);
-  return BigInt(match[1] ?? 0) * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
-}
-
-function seconds(nano: bigint): string {
-  return `${nano / 1_000_000_000n}.${(nano % 1_000_000_000n).toString().padStart(9, '0')}`;
+  return { atNano: eventNanos(event), key: line, line };
 }
 
 /** Docker's filters, and the node's name or id. Keys that nobody knows filter nothing, as at an engine. */
