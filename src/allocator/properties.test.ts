@@ -52,11 +52,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('restart' as const) }),
 );
 
-async function act(bench: Bench, what: Step): Promise<void> {
+/** How often each network was removed: like every id, a network's is never given to another one after it. */
+class Removals {
+  readonly #counts = new Map<number, number>();
+
+  id(at: number): string {
+    return `net${at}.${this.#counts.get(at) ?? 0}`;
+  }
+
+  add(at: number): void {
+    this.#counts.set(at, (this.#counts.get(at) ?? 0) + 1);
+  }
+}
+
+async function act(bench: Bench, removals: Removals, what: Step): Promise<void> {
   const { store } = bench;
   switch (what.do) {
     case 'network': {
-      const id = `net${what.n}`;
+      const id = removals.id(what.n);
       if (store.view.get('network', id)) return;
       const row = what.own ? subnetRow(id, `10.0.0.${what.n * 4}/30`) : networkRow(id);
       const ingress = what.n === 0 ? { ...row, spec: { ...row.spec, ingress: true } } : row;
@@ -66,7 +79,7 @@ async function act(bench: Bench, what: Step): Promise<void> {
     case 'service': {
       const id = `s${what.n}`;
       const ports = what.ports.map((published, i) => port(published, { targetPort: i }));
-      const networks = what.on.filter((at) => at > 0).map((at) => `net${at}`);
+      const networks = what.on.filter((at) => at > 0).map((at) => removals.id(at));
       const row = serviceRow(id, networks, { mode: 'vip', ports });
       await store.update((tx) => {
         const before = tx.get('service', id);
@@ -96,7 +109,8 @@ async function act(bench: Bench, what: Step): Promise<void> {
         await store.update((tx) => tx.create('node', nodeRow(`node${what.n}`)));
       return;
     case 'remove-network':
-      await store.update((tx) => tx.remove('network', `net${what.n}`));
+      await store.update((tx) => tx.remove('network', removals.id(what.n)));
+      removals.add(what.n);
       return;
     case 'remove-service':
       await store.update((tx) => tx.remove('service', `s${what.n}`));
@@ -164,8 +178,9 @@ describe('the allocator, whatever is done', () => {
       fc.asyncProperty(fc.array(fc.array(step, { maxLength: 4 }), { maxLength: 25 }), async (rounds) => {
         const bench = await allocatorBench(...POOL);
         const { store } = bench;
+        const removals = new Removals();
         for (const steps of rounds) {
-          for (const one of steps) await act(bench, one);
+          for (const one of steps) await act(bench, removals, one);
           await bench.settle();
           check(store);
         }
@@ -191,9 +206,10 @@ describe('the allocator, whatever is done', () => {
       fc.asyncProperty(fc.array(fc.array(step, { maxLength: 4 }), { maxLength: 15 }), async (rounds) => {
         const bench = await allocatorBench();
         const { store, settle } = bench;
+        const removals = new Removals();
         const isThere = (id: string): boolean => store.view.get('network', id) !== undefined;
         for (const steps of rounds) {
-          for (const one of steps) if (one.do !== 'network' || !one.own) await act(bench, one);
+          for (const one of steps) if (one.do !== 'network' || !one.own) await act(bench, removals, one);
           await settle();
           for (const task of store.view.all('task')) {
             const node = store.view.get('node', task.nodeId);
