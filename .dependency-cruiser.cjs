@@ -9,6 +9,8 @@ const may = {
   allocator: ['base', 'model', 'store'],
   orchestrator: ['base', 'model', 'store', 'scheduler'],
   dispatcher: ['base', 'model', 'store', 'swarmkit'],
+  endpoints: ['base', 'model', 'store', 'swarmkit'],
+  balancer: ['base', 'model'],
   manager: [
     'base',
     'model',
@@ -19,6 +21,7 @@ const may = {
     'allocator',
     'orchestrator',
     'dispatcher',
+    'endpoints',
   ],
   control: [
     'base',
@@ -47,6 +50,8 @@ const may = {
     'allocator',
     'orchestrator',
     'dispatcher',
+    'endpoints',
+    'balancer',
     'manager',
     'control',
     'engine',
@@ -94,7 +99,7 @@ module.exports = {
       name: 'wire-behind-its-room',
       comment: 'only swarmkit and what it serves know the messages of the wire',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(swarmkit|ca|dispatcher)/' },
+      from: { path: '^src/', pathNot: '^src/(swarmkit|ca|dispatcher|endpoints)/' },
       to: { path: '^proto/' },
     },
     {

@@ -9,7 +9,9 @@ const source = join(root, 'proto');
 const out = join(source, 'generated');
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out);
-const files = readdirSync(join(source, 'swarmkit')).map((name) => `swarmkit/${name}`);
+const files = ['swarmkit', 'skep'].flatMap((folder) =>
+  readdirSync(join(source, folder)).map((name) => `${folder}/${name}`),
+);
 const plugin = join(root, 'node_modules/.bin/protoc-gen-es');
 const args = [
   '-I',

@@ -45,6 +45,20 @@ export type {
   UpdateState,
   UpdateStatus,
 } from './service.ts';
+export {
+  MESH_CLIENT_LABEL,
+  type Backend,
+  type BalancedNetwork,
+  type BalancerMode,
+  type BalancerReport,
+  type DoctorFinding,
+  type DoctorQuestion,
+  type EndpointsSource,
+  type EndpointsUpdate,
+  type MeshPort,
+  type MeshPortRef,
+  type ServiceEndpoints,
+} from './endpoints.ts';
 export { slotNumber } from './slot.ts';
 export type { Task, TaskStatus } from './task.ts';
 export { hasEnded, stateRank, TASK_STATES, type TaskState } from './task-state.ts';
