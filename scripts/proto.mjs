@@ -9,7 +9,7 @@ const source = join(root, 'proto');
 const out = join(source, 'generated');
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out);
-const files = ['swarmkit', 'skep'].flatMap((folder) =>
+const files = ['swarmkit', 'skep', 'etcd'].flatMap((folder) =>
   readdirSync(join(source, folder)).map((name) => `${folder}/${name}`),
 );
 const plugin = join(root, 'node_modules/.bin/protoc-gen-es');

@@ -1,5 +1,5 @@
 export { createToken } from './create-token.ts';
-export { Election, type ElectionOptions } from './election.ts';
+export { Election, type ElectionOptions } from '../base/election.ts';
 export { openDiscovery, type OpenOptions } from './open.ts';
 export { parseDiscovery } from './spec.ts';
 export type {

@@ -3,7 +3,8 @@ export type { LoopContext } from './loop-context.ts';
 export { memoryBackend } from './memory.ts';
 export { restoreFrom, type RestoreOptions } from './restore.ts';
 export { sqliteBackend, type SqliteBackend } from './sqlite.ts';
-export { openStore, type StoreOptions } from './store.ts';
+export { openStore } from './store.ts';
+export type { StoreOptions } from './write-queue.ts';
 export {
   UPDATE_MAX_BYTES,
   UPDATE_MAX_ROWS,
@@ -18,3 +19,9 @@ export {
   type Tx,
   type View,
 } from './types.ts';
+export { parseEtcdAddress, type EtcdAddress } from './etcd/address.ts';
+export { EtcdClient, type EtcdOptions } from './etcd/client.ts';
+export { createCluster, findCluster, removeCluster } from './etcd/cluster.ts';
+export { Lead, type Leader, type LeadOptions, type Term } from './etcd/lead.ts';
+export type { EtcdTls } from './etcd/line.ts';
+export { openEtcdStore, type EtcdStore, type EtcdStoreOptions } from './etcd/store.ts';

@@ -123,36 +123,106 @@ export class RowCodec {
     return !this.#specs.has(row.id);
   }
 
-  /** All objects of all rows, and the rows that nobody needs. Throws for rows that are damaged. */
-  decodeAll(rows: Iterable<Row>): { objects: { kind: Kind; object: Objects[Kind] }[]; litter: RowWrite[] } {
+  /**
+   * All objects of all rows, and the rows that nobody needs. Throws for rows that are damaged. Specs that say what one of
+   * `former` does are the same objects as there.
+   */
+  decodeAll(
+    rows: Iterable<Row>,
+    former?: RowCodec,
+  ): { objects: { kind: Kind; object: Objects[Kind] }[]; litter: RowWrite[] } {
     const objects: { kind: Kind; object: Objects[Kind] }[] = [];
     const specs = new Map<string, { readonly json: string; readonly spec: TaskSpec }>();
     const tasks: Task[] = [];
     const services: Service[] = [];
     for (const row of rows) {
-      const value = parsed(row);
-      const { table, id, json, payload } = row;
-      if (table === SPECS) specs.set(id, { json, spec: value as TaskSpec });
-      else if ((value as { id?: unknown }).id !== id) throw new Error(`the row ${table}/${id} holds another`);
-      else if (table === 'task') tasks.push(value as Task);
-      else if (table === 'service') services.push(value as Service);
-      else if (table === 'secret' || table === 'config') {
-        const object = value as Secret | Config;
-        const spec = { ...object.spec, data: payload ?? new Uint8Array() };
-        objects.push({ kind: table, object: { ...object, spec } });
-      } else if (isKind(table)) objects.push({ kind: table, object: value as Objects[Kind] });
+      const { table, id, json } = row;
+      if (table === SPECS) {
+        specs.set(id, { json, spec: (former && former.#sameSpec(id, json)) ?? (parsed(row) as TaskSpec) });
+        continue;
+      }
+      const found = objectOf(row);
+      if (found?.kind === 'task') tasks.push(found.object as Task);
+      else if (found?.kind === 'service') services.push(found.object as Service);
+      else if (found) objects.push(found);
     }
     for (const service of services) objects.push({ kind: 'service', object: withSharedSpec(service, specs) });
     for (const task of tasks) {
-      const spec = (task as Partial<Task>).spec ?? specs.get(specKey(task))?.spec;
-      if (!spec) throw new Error(`task ${task.id} names a spec that is not there`);
-      const whole = { ...task, spec };
-      this.applied(task.id, undefined, whole, (task as Partial<Task>).spec === undefined);
+      const { whole, shared } = withSpec(task, specs.get(specKey(task))?.spec);
+      this.applied(task.id, undefined, whole, shared);
       objects.push({ kind: 'task', object: whole });
     }
     const litter = [...specs.keys()].filter((key) => !this.#specs.has(key));
     return { objects, litter: litter.map((id) => ({ table: SPECS, id, json: null })) };
   }
+
+  /**
+   * The objects of one commit that another process made, in its order; null for what it removed. `serviceOf` gives
+   * services as they were before. Throws for rows that are damaged.
+   */
+  decodeSome(
+    writes: readonly RowWrite[],
+    serviceOf: (id: string) => Service | undefined,
+  ): { kind: Kind; id: string; object: Objects[Kind] | null; shared: boolean }[] {
+    const found = writes.map((row) => (row.json === null || row.table === SPECS ? undefined : objectOf(row)));
+    const services = new Map<string, Service>();
+    for (const one of found) {
+      if (one?.kind !== 'service') continue;
+      const service = one.object as Service;
+      const known = this.#specs.get(specKey({ serviceId: service.id, specVersion: service.specVersion }));
+      services.set(service.id, known ? withSameSpec(service, known.spec) : service);
+    }
+    const specs = new Map<string, TaskSpec>();
+    for (const row of writes) {
+      if (row.table !== SPECS || row.json === null) continue;
+      const serviceId = row.id.slice(0, row.id.lastIndexOf('.'));
+      const own = (services.get(serviceId) ?? serviceOf(serviceId))?.spec.task;
+      const isOwn = own !== undefined && JSON.stringify(own) === row.json;
+      specs.set(row.id, isOwn ? own : (parsed(row) as TaskSpec));
+    }
+    const changes: { kind: Kind; id: string; object: Objects[Kind] | null; shared: boolean }[] = [];
+    for (const [index, { table, id, json }] of writes.entries()) {
+      if (!isKind(table)) continue;
+      const object = found[index]?.object ?? null;
+      if (json === null) changes.push({ kind: table, id, object: null, shared: false });
+      else if (table === 'task') {
+        const key = specKey(object as Task);
+        const { whole, shared } = withSpec(object as Task, specs.get(key) ?? this.#specs.get(key)?.spec);
+        changes.push({ kind: table, id, object: whole, shared });
+      } else changes.push({ kind: table, id, object: services.get(id) ?? object, shared: false });
+    }
+    return changes;
+  }
+
+  /** The spec under a key, where it says the same. */
+  #sameSpec(key: string, json: string): TaskSpec | undefined {
+    const known = this.#specs.get(key)?.spec;
+    return known && JSON.stringify(known) === json ? known : undefined;
+  }
+}
+
+/** The object of a row, without the spec that a task's only names; undefined for a table that is not known. */
+function objectOf(row: Row): { kind: Kind; object: Objects[Kind] } | undefined {
+  const { table, id, payload } = row;
+  const value = parsed(row);
+  if ((value as { id?: unknown }).id !== id) throw new Error(`the row ${table}/${id} holds another`);
+  if (!isKind(table)) return undefined;
+  if (table !== 'secret' && table !== 'config') return { kind: table, object: value as Objects[Kind] };
+  const object = value as Secret | Config;
+  const spec = { ...object.spec, data: payload ?? new Uint8Array() };
+  return { kind: table, object: { ...object, spec } };
+}
+
+function withSpec(task: Task, shared: TaskSpec | undefined): { whole: Task; shared: boolean } {
+  const own = (task as Partial<Task>).spec;
+  const spec = own ?? shared;
+  if (!spec) throw new Error(`task ${task.id} names a spec that is not there`);
+  return { whole: { ...task, spec }, shared: own === undefined };
+}
+
+function withSameSpec(service: Service, shared: TaskSpec): Service {
+  if (JSON.stringify(shared) !== JSON.stringify(service.spec.task)) return service;
+  return { ...service, spec: { ...service.spec, task: shared } };
 }
 
 /** A service whose own spec is the very one that its tasks share, as it was before it was written. */
@@ -180,6 +250,6 @@ function parsed({ table, id, json }: Row): object {
   throw new Error(`the row ${table}/${id} is damaged`);
 }
 
-function isKind(table: string): table is Kind {
+export function isKind(table: string): table is Kind {
   return (KINDS as readonly string[]).includes(table);
 }

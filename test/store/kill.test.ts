@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { sqliteBackend, type View } from '../../src/store/index.ts';
+import { sqliteBackend, type Store, type View } from '../../src/store/index.ts';
 import { seeded } from '../seeded.ts';
+import { startEtcd } from '../stores/etcd.ts';
+import { openManager, sharedPlace } from './etcd-place.ts';
 import { storeAt, testFolder } from './place.ts';
 
 const LONG = process.env['SKEP_TEST_LONG'] !== undefined;
@@ -18,20 +20,46 @@ interface Said {
   readonly revision: number;
 }
 
-it(
-  `loses nothing acknowledged in ${ROUNDS} kills (seed ${SEED})`,
+/** A state that a writer is killed over. */
+interface Target {
+  readonly rounds: number;
+  /** As the writer takes it. */
+  readonly argument: string;
+  readonly open: () => Promise<Store>;
+}
+
+const sqlite = (): Target => {
+  const folder = join(testFolder(), 'state');
+  return { rounds: ROUNDS, argument: folder, open: () => storeAt({ open: () => sqliteBackend(folder) }) };
+};
+
+const inEtcd = async (): Promise<Target> => {
+  const etcd = await startEtcd();
+  onTestFinished(() => etcd[Symbol.asyncDispose]());
+  const place = sharedPlace(etcd);
+  // Each waits for the lease of the one before.
+  const open = async (): Promise<Store> => (await openManager(place)).store;
+  await (await open()).close();
+  return { rounds: Math.ceil(ROUNDS / 3), argument: JSON.stringify(place), open };
+};
+
+it.each([
+  { name: 'SQLite', make: sqlite },
+  { name: 'etcd', make: inEtcd },
+])(
+  `loses nothing acknowledged in $name when its writer is killed (seed ${SEED})`,
   { timeout: 60_000 + ROUNDS * 5_000 },
-  async () => {
+  async ({ make }) => {
     const random = seeded(SEED);
-    const folder = join(testFolder(), 'state');
+    const { rounds, argument, open } = await make();
     const pairs: number[] = [];
     let next = 0;
-    for (let round = 0; round < ROUNDS; round++) {
-      const said = await writeUntilKilled(folder, next, random.whole(1, 400));
+    for (let round = 0; round < rounds; round++) {
+      const said = await writeUntilKilled(argument, next, random.whole(1, 400));
       const of = (kind: string): number[] =>
         said.filter((one) => one.kind === kind).map(({ number }) => number);
       pairs.push(...of('pair'));
-      const store = await storeAt({ open: () => sqliteBackend(folder) });
+      const store = await open();
       expect(store.view.revision).toBeGreaterThanOrEqual(Math.max(...said.map(({ revision }) => revision)));
       for (const number of pairs) expect(halves(store.view, number), `pair ${number}`).toBe(2);
       next = 1 + Math.max(next, counted(store.view), ...said.map(({ number }) => number));
@@ -42,13 +70,13 @@ it(
       if (batch !== undefined) expect(ofBatch(store.view, batch), `batch ${batch}`).toBe(150);
       await store.close();
     }
-    expect(pairs.length).toBeGreaterThan(ROUNDS);
+    expect(pairs.length).toBeGreaterThan(rounds);
   },
 );
 
 /** Lets the writer write, kills it some time after it has opened the state, and returns what it acknowledged. */
-async function writeUntilKilled(folder: string, first: number, afterLines: number): Promise<Said[]> {
-  const child = spawn(process.execPath, [WRITER, folder, String(first)], {
+async function writeUntilKilled(argument: string, first: number, afterLines: number): Promise<Said[]> {
+  const child = spawn(process.execPath, [WRITER, argument, String(first)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

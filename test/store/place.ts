@@ -2,12 +2,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { openStore, type Backend, type Row, type RowWrite, type Store } from '../../src/store/index.ts';
+import {
+  openStore,
+  type Backend,
+  type Row,
+  type RowWrite,
+  type Store,
+  type StoreOptions,
+} from '../../src/store/index.ts';
 
 /** Where a state can be kept: opened again, it is the same. */
-export interface Place {
-  open(): Backend;
-}
+export type Place =
+  | { open(): Backend }
+  /** Opens the store itself, so that it can be written; `beforeCommit` may throw. */
+  | { openStore(options: StoreOptions, beforeCommit: () => void): Promise<Store> };
 
 /** A store in a place, opened for a test and closed after it. */
 export async function storeAt(
@@ -17,7 +25,9 @@ export async function storeAt(
   const onFault = (error: unknown): void => {
     throw error;
   };
-  const store = await openStore(place.open(), { nowMs: () => 1_000, onFault, ...options });
+  const all = { nowMs: () => 1_000, onFault, ...options };
+  const store =
+    'open' in place ? await openStore(place.open(), all) : await place.openStore(all, () => undefined);
   onTestFinished(() => store.close());
   return store;
 }
@@ -34,7 +44,7 @@ const MOST_ROWS = 127;
 const MOST_BYTES = 1.5 * 1024 * 1024;
 
 /** A place in memory that holds a store to etcd's limits; `later` has commits take a while, as over a network. */
-export class KeptRows implements Place {
+export class KeptRows {
   readonly rows = new Map<string, Row>();
   revision = 0;
   readonly #later: boolean;
@@ -75,19 +85,26 @@ export class KeptRows implements Place {
 
 /** The place, with commits that fail when told to: before they reach it. */
 export function failing(place: Place): Place & { fail: boolean } {
+  const check = (): void => {
+    if (faults.fail) throw new Error('no space left on device');
+  };
   const faults = {
     fail: false,
-    open: (): Backend => {
-      const backend = place.open();
-      return {
-        load: () => backend.load(),
-        commit: (revision, writes) => {
-          if (faults.fail) throw new Error('no space left on device');
-          return backend.commit(revision, writes);
-        },
-        close: () => backend.close(),
-      };
-    },
+    ...('open' in place
+      ? {
+          open: (): Backend => {
+            const backend = place.open();
+            return {
+              load: () => backend.load(),
+              commit: (revision: number, writes: readonly RowWrite[]) => {
+                check();
+                return backend.commit(revision, writes);
+              },
+              close: () => backend.close(),
+            };
+          },
+        }
+      : { openStore: (options: StoreOptions) => place.openStore(options, check) }),
   };
   return faults;
 }

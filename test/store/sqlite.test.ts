@@ -12,12 +12,16 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { sqliteBackend } from '../../src/store/index.ts';
+import { sqliteBackend, type SqliteBackend } from '../../src/store/index.ts';
 import { storeContract } from './contract.ts';
 import { config, contents, serviceWithTasks } from './objects.ts';
 import { storeAt, testFolder, type Place } from './place.ts';
 
-function place(folder = testFolder()): Place & { readonly folder: string; readonly file: string } {
+function place(folder = testFolder()): Place & {
+  readonly folder: string;
+  readonly file: string;
+  open(): SqliteBackend;
+} {
   return { folder, file: join(folder, 'state.db'), open: () => sqliteBackend(folder) };
 }
 

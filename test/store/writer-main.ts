@@ -1,17 +1,38 @@
 // Writes to a state until it is killed, and says on standard output what has been acknowledged, a line each:
 // the kind of write, a number, and the revision.
 import { writeSync } from 'node:fs';
-import { openStore, sqliteBackend } from '../../src/store/index.ts';
+import {
+  EtcdClient,
+  Lead,
+  openEtcdStore,
+  openStore,
+  parseEtcdAddress,
+  sqliteBackend,
+  type Store,
+} from '../../src/store/index.ts';
 import { config } from './objects.ts';
 
-const [folder = '', first = '0'] = process.argv.slice(2);
-const backend = sqliteBackend(folder);
-const store = await openStore(backend, { nowMs: Date.now, onFault: (error) => console.error(error) });
+/** A folder, or the place in an etcd as JSON; and the first number to write. */
+const [target = '', first = '0'] = process.argv.slice(2);
+const options = { nowMs: Date.now, onFault: (error: unknown) => console.error(error) };
+const store = target.startsWith('{') ? await inEtcd() : await openStore(sqliteBackend(target), options);
 const say = (kind: string, number: number): void => {
   // At once, not through a queue that dies with the process.
   writeSync(1, `${kind} ${number} ${store.view.revision}\n`);
 };
 say('open', 0);
+
+async function inEtcd(): Promise<Store> {
+  const place = JSON.parse(target) as { endpoint: string; prefix: string; clusterId: string };
+  const client = new EtcdClient(parseEtcdAddress(`etcd://${place.endpoint}`));
+  const shared = await openEtcdStore(client, { ...place, ...options });
+  const lead = new Lead(client, { ...place, ttlMs: 6_000, self: { id: 'writer', addr: '' } });
+  const won = new Promise<void>((resolve) => lead.listen(() => lead.term && resolve()));
+  void lead.run({ signal: new AbortController().signal });
+  await won;
+  if (lead.term) await shared.lead(lead.term);
+  return shared;
+}
 
 /** Two rows that belong together, with a payload. */
 async function pair(number: number): Promise<void> {

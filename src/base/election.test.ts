@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Clock } from '../base/clock.ts';
-import { SwarmError } from '../base/errors.ts';
+import type { Clock } from './clock.ts';
+import { SwarmError } from './errors.ts';
 import { Election } from './election.ts';
-import type { Acquired, Lock } from './types.ts';
+import type { Acquired, Lock } from './lock.ts';
 import { seeded } from '../../test/seeded.ts';
 
 const TTL_MS = 3_000;

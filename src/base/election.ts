@@ -1,7 +1,7 @@
-import { backoffMs } from '../base/async.ts';
-import { MONOTONIC, type Clock } from '../base/clock.ts';
-import { SwarmError, messageOf } from '../base/errors.ts';
-import type { Lock } from './types.ts';
+import { backoffMs } from './async.ts';
+import { MONOTONIC, type Clock } from './clock.ts';
+import { SwarmError, messageOf } from './errors.ts';
+import type { Lock } from './lock.ts';
 
 export interface ElectionOptions {
   lock: Lock;
@@ -175,7 +175,7 @@ export class Election {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     const late = this.#clock.pause(ms, either).then((): never => {
-      throw new SwarmError('unavailable', 'the discovery service does not answer');
+      throw new SwarmError('unavailable', 'what keeps the lock does not answer');
     });
     try {
       return await Promise.race([ask(either), late]);

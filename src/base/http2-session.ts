@@ -1,0 +1,110 @@
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type ClientSessionOptions,
+  type OutgoingHttpHeaders,
+  type SecureClientSessionOptions,
+} from 'node:http2';
+
+/** How soon a connection that carries nothing is found to be dead. */
+export interface KeepaliveTimes {
+  /** While calls are under way the other end is pinged so often; servers end connections that ping more often than they like. */
+  readonly pingMs: number;
+  /** How long its answer may take. */
+  readonly pingAnswerMs: number;
+}
+
+/**
+ * One HTTP/2 connection for Connect's transport, made with the first request and never again. Connect's own session
+ * manager throws into the process when a ping is not answered after its last stream has ended.
+ */
+export class Http2Session {
+  readonly authority: string;
+  readonly #options: ClientSessionOptions | SecureClientSessionOptions;
+  readonly #times: KeepaliveTimes;
+  #session: ClientHttp2Session | undefined;
+  #opened: Promise<ClientHttp2Session> | undefined;
+  #isClosed = false;
+  #streams = 0;
+
+  constructor(
+    authority: string,
+    options: ClientSessionOptions | SecureClientSessionOptions,
+    times: KeepaliveTimes,
+  ) {
+    this.authority = authority;
+    this.#options = options;
+    this.#times = times;
+  }
+
+  /** Whether it is of no use any more: closed, or told by the other end to go. */
+  get isOver(): boolean {
+    return this.#isClosed || this.#session?.closed === true || this.#session?.destroyed === true;
+  }
+
+  /** Resolves when the connection stands; rejects where none comes about. */
+  async open(): Promise<void> {
+    await (this.#opened ??= this.#open());
+  }
+
+  /** Rejects where no connection comes about. */
+  async request(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders,
+    options: object,
+  ): Promise<ClientHttp2Stream> {
+    const session = await (this.#opened ??= this.#open());
+    const stream = session.request({ ...headers, ':method': method, ':path': path }, options);
+    this.#streams++;
+    stream.once('close', () => this.#streams--);
+    return stream;
+  }
+
+  notifyResponseByteRead(): void {
+    // Pings say as much.
+  }
+
+  /** Ends it, and every call over it. */
+  close(): void {
+    this.#isClosed = true;
+    this.#session?.destroy();
+  }
+
+  async #open(): Promise<ClientHttp2Session> {
+    if (this.#isClosed) throw new Error('the connection is closed');
+    const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
+    const session = connect(this.authority, this.#options);
+    this.#session = session;
+    // Whoever uses it hears of its end by its streams; an error without a listener would end the process.
+    session.on('error', reject);
+    session.once('close', () => reject(new Error('the connection was closed')));
+    session.once('goaway', () => (this.#isClosed = true));
+    session.once('connect', () => resolve(session));
+    await promise;
+    // The connection's window has to be as large as that of one call.
+    const window = this.#options.settings?.initialWindowSize;
+    if (window !== undefined) session.setLocalWindowSize(window);
+    this.#keepAlive(session);
+    return session;
+  }
+
+  /** Destroys a session whose other end does not answer: a host that lost its power sends no end. */
+  #keepAlive(session: ClientHttp2Session): void {
+    const { pingMs, pingAnswerMs } = this.#times;
+    let late: NodeJS.Timeout | undefined;
+    const asking = setInterval(() => {
+      if (late || session.destroyed || this.#streams === 0) return;
+      late = setTimeout(() => session.destroy(new Error('it does not answer any more')), pingAnswerMs);
+      session.ping(() => {
+        clearTimeout(late);
+        late = undefined;
+      });
+    }, pingMs);
+    session.once('close', () => {
+      clearInterval(asking);
+      clearTimeout(late);
+    });
+  }
+}

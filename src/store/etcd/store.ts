@@ -1,0 +1,226 @@
+import { SwarmError } from '../../base/errors.ts';
+import { Held } from '../held.ts';
+import { notRead } from '../store.ts';
+import type { Listener, Store, Tx, View } from '../types.ts';
+import { WriteQueue, type StoreOptions } from '../write-queue.ts';
+import type { EtcdClient } from './client.ts';
+import { EtcdError } from './etcd-error.ts';
+import { FencedWriter, notLeading } from './fenced-writer.ts';
+import { Follower, type FollowerOptions } from './follower.ts';
+import { keysOf, type Keys } from './keys.ts';
+import type { Term } from './lead.ts';
+import { revisionOf } from './revision-value.ts';
+import { readSnapshot } from './snapshot.ts';
+
+export interface EtcdStoreOptions extends StoreOptions, FollowerOptions {
+  readonly prefix: string;
+  readonly clusterId: string;
+}
+
+/**
+ * The state of a swarm in an etcd that several managers share. It follows what others write; while a term goes on it writes itself,
+ * and follows nobody.
+ */
+export interface EtcdStore extends Store {
+  /** Whether `update` works now; otherwise it rejects with `no-manager`. */
+  readonly isWriter: boolean;
+  /** How long ago etcd last gave a sign of life; what is read may be as old. */
+  readonly silentMs: number;
+  /**
+   * Becomes the writer for a term, when everything is held that was written before it; follows again by itself when it ends. Rejects
+   * with `no-manager` when it ends before that, and with `unavailable` when the state can't be read; the term has ended then.
+   */
+  lead(term: Term): Promise<void>;
+}
+
+/** A read of everything is not awaited for longer; the term ends first, if it ends. */
+const OPEN_MS = 60_000;
+/** Pause before etcd is asked again that did not answer. */
+const RETRY_MS = 100;
+/** Behind by so much, everything is read anew. */
+const CATCH_UP_MS = 2_000;
+
+/** Opens the state of a swarm, and begins to follow it. Rejects with `not-found`, or with `unavailable`. */
+export async function openEtcdStore(client: EtcdClient, options: EtcdStoreOptions): Promise<EtcdStore> {
+  const keys = keysOf(options.prefix, options.clusterId);
+  const signal = AbortSignal.timeout(OPEN_MS);
+  try {
+    checkVersion((await client.status({ signal })).version);
+    const snapshot = await readSnapshot(client, keys, signal);
+    const held = new Held(options.onFault);
+    held.fill(snapshot.stored.revision, snapshot.rows);
+    return new FollowingStore(
+      client,
+      keys,
+      held,
+      new Follower(client, keys, held, snapshot, options),
+      options,
+    );
+  } catch (error) {
+    if (error instanceof SwarmError && error.code === 'not-found') throw error;
+    throw notRead(client.where, error);
+  }
+}
+
+/** Before 3.4, etcd tells of no progress when it is asked. */
+function checkVersion(version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < 3 || (major === 3 && minor < 4))
+    throw new SwarmError('unsupported', `etcd ${version} is too old; 3.4 or newer is needed`);
+}
+
+/** What goes on at present. */
+type Part =
+  | { readonly kind: 'follows'; readonly stop: () => Promise<void> }
+  | { readonly kind: 'writes'; readonly queue: WriteQueue; readonly stop: (why: SwarmError) => Promise<void> }
+  | { readonly kind: 'between' }
+  | { readonly kind: 'closed' };
+
+class FollowingStore implements EtcdStore {
+  readonly view: View;
+  readonly #client: EtcdClient;
+  readonly #keys: Keys;
+  readonly #held: Held;
+  readonly #follower: Follower;
+  readonly #options: StoreOptions;
+  readonly #closing = new AbortController();
+  #part: Part = { kind: 'between' };
+  /** One change of part after the other. */
+  #changing: Promise<unknown> = Promise.resolve();
+
+  constructor(client: EtcdClient, keys: Keys, held: Held, follower: Follower, options: StoreOptions) {
+    this.#client = client;
+    this.#keys = keys;
+    this.#held = held;
+    this.#follower = follower;
+    this.#options = options;
+    this.view = held.tables;
+    this.#follow();
+  }
+
+  get isWriter(): boolean {
+    return this.#part.kind === 'writes';
+  }
+
+  get silentMs(): number {
+    // A term ends without signs of life.
+    return this.isWriter ? 0 : this.#follower.silentMs;
+  }
+
+  update<T>(change: (tx: Tx) => T): Promise<T> {
+    return this.#part.kind === 'writes' ? this.#part.queue.update(change) : Promise.reject(this.#refusal());
+  }
+
+  batch<T>(items: Iterable<T>, change: (tx: Tx, item: T) => void): Promise<void> {
+    return this.#part.kind === 'writes'
+      ? this.#part.queue.batch(items, change)
+      : Promise.reject(this.#refusal());
+  }
+
+  watch(listener: Listener): () => void {
+    return this.#held.watch(listener);
+  }
+
+  async lead(term: Term): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#change(() => this.#lead(term));
+      } catch (error) {
+        if (!(error instanceof EtcdError && term.leads())) {
+          // Who can't write must not keep others from it.
+          term.abandon();
+          throw error;
+        }
+        await this.#client.clock.pause(RETRY_MS, term.signal);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const part = this.#part;
+    this.#closing.abort();
+    const closed = new SwarmError('unavailable', 'the state is closed');
+    // What waits is written, as long as the term lasts.
+    if (part.kind === 'writes') await part.queue.finish(closed);
+    await this.#change(async () => {
+      if (this.#part.kind === 'follows' || this.#part.kind === 'writes') await this.#part.stop(closed);
+      this.#part = { kind: 'closed' };
+    });
+  }
+
+  #refusal(): SwarmError {
+    return this.#closing.signal.aborted ? new SwarmError('unavailable', 'the state is closed') : notLeading();
+  }
+
+  #change(how: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(how);
+    this.#changing = changed.catch(() => undefined);
+    return changed;
+  }
+
+  #follow(): void {
+    const over = new AbortController();
+    const running = this.#follower.run(over.signal).catch((error: unknown) => this.#options.onFault(error));
+    this.#part = {
+      kind: 'follows',
+      stop: async () => {
+        over.abort();
+        await running;
+      },
+    };
+  }
+
+  async #lead(term: Term): Promise<void> {
+    const signal = AbortSignal.any([term.signal, this.#closing.signal]);
+    if (signal.aborted || this.#part.kind !== 'follows') throw this.#refusal();
+    // Nobody writes any more but this term: what is there now is the last that others wrote.
+    const { kvs } = await this.#client.range({ key: this.#keys.revision }, { signal });
+    const last = revisionOf(kvs[0]);
+    if (!last)
+      throw new SwarmError('unavailable', `the state of the swarm is gone from ${this.#client.where}`);
+    const caughtUp = await this.#follower.reached(
+      last.writtenAt,
+      AbortSignal.any([signal, AbortSignal.timeout(CATCH_UP_MS)]),
+    );
+    await this.#part.stop();
+    this.#part = { kind: 'between' };
+    try {
+      if (!caughtUp) await this.#follower.read(signal);
+      if (!term.leads()) throw this.#refusal();
+      this.#write(term);
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#follow();
+      throw error;
+    }
+  }
+
+  #write(term: Term): void {
+    const writer = new FencedWriter(this.#client, this.#keys, term, this.#follower.writtenAt);
+    const queue = new WriteQueue(
+      this.#held,
+      (revision, writes) => writer.commit(revision, writes),
+      this.#options,
+      () => {
+        // Another manager writes better than one whose memory is not to be trusted.
+        this.#closing.abort();
+        term.abandon();
+      },
+    );
+    const stop = async (why: SwarmError): Promise<void> => {
+      term.signal.removeEventListener('abort', ended);
+      await queue.abandon(why);
+      this.#follower.wrote(writer.writtenAt);
+    };
+    const ended = (): void => {
+      void this.#change(async () => {
+        if (this.#part !== part) return;
+        this.#part = { kind: 'between' };
+        await stop(notLeading());
+        if (!this.#closing.signal.aborted) this.#follow();
+      });
+    };
+    const part: Part = { kind: 'writes', queue, stop };
+    this.#part = part;
+    term.signal.addEventListener('abort', ended, { once: true });
+  }
+}
