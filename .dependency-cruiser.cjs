@@ -100,7 +100,14 @@ module.exports = {
       comment: 'only swarmkit and what it serves know the messages of the wire',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(swarmkit|ca|dispatcher|endpoints)/' },
-      to: { path: '^proto/' },
+      to: { path: '^proto/', pathNot: '^proto/generated/etcd/' },
+    },
+    {
+      name: 'etcd-behind-the-store',
+      comment: 'only the store speaks to an etcd that keeps the state',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/store/etcd/' },
+      to: { path: '^proto/generated/etcd/' },
     },
     {
       name: 'no-test-in-product',

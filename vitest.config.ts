@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
+/** Constant load, of which not one request may fail: engines that wait for a processor lose sight of one another. */
+const loads = ['test/networks/endings.test.ts', 'test/networks/loss.test.ts'];
+
 // Vitest's own HTTP and browser parts are not used; what matters is the split: pure tests run side by side, tests
-// on real engines two files at a time, because each starts several daemons.
+// on real engines two files at a time, because each starts several daemons, and those under load by themselves.
 export default defineConfig({
   test: {
     pool: 'forks', // real hosts end with the process that started them
@@ -11,10 +14,21 @@ export default defineConfig({
         test: {
           name: 'real',
           include: ['test/**/*.test.ts'],
+          exclude: loads,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
           maxConcurrency: 12, // of one file's concurrent tests: most wait for a time to live
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: loads,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

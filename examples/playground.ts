@@ -36,13 +36,15 @@ The virtual host, one Docker out of three. It has the containers of services, to
   docker exec -it web sh
   curl ${web}
 
-Services, kept running by swarmd on core-01; core-02 and core-03 are plain Docker:
+Services, kept running by swarmd on core-01; on core-02 and core-03 it helps to balance:
 
   export DOCKER_HOST=${swarm}
   docker service ps shop_web
   docker service scale shop_web=5
   docker service logs shop_web
-  docker service create --name hello --mode global busybox sleep 1000
+  docker network create --driver overlay --attachable my-net
+  docker service create --name api --network my-net --replicas 3 -p 8080:80 nginx
+  docker run --rm --network my-net busybox wget -qO- http://api
   docker node update --availability drain core-03
   curl ${pages[0]}     also ${pages.slice(1).join(' ')}
 

@@ -10,6 +10,9 @@ const benches = {
   list: { engines: false, what: 'ps over 1,000 to 30,000 containers on simulated engines' },
   discovery: { engines: true, what: '1,000 engines that join at once, and the memory of an agent' },
   agents: { engines: false, what: 'simulated agents on one manager: sessions, heartbeats, tasks' },
+  endpoints: { engines: false, what: "one task's change told to the balancers of 10 to 200 nodes" },
+  mesh: { engines: true, what: 'virtual IPs and the routing mesh, beside the plain overlay and proxies' },
+  'mesh-updates': { engines: true, what: "from a task's change to the rules in force on three hosts" },
   'services-placement': { engines: false, what: 'tasks of services on 1,000 and 100,000 nodes' },
   services: { engines: true, what: "deploys and lost nodes, beside Docker's own swarm mode" },
   failover: { engines: true, what: 'from the end of the primary to the next placement' },
@@ -26,7 +29,7 @@ if (unknown.length > 0 || passed.includes('--help')) {
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 const chosen = asked.length > 0 ? asked : Object.keys(benches);
-endIfMissing(prepare({ hosts: chosen.some((name) => benches[name].engines) }));
+endIfMissing(prepare({ hosts: chosen.some((name) => benches[name].engines), on: 'bench' }));
 for (const name of chosen) {
   console.log(`\n== ${name}: ${benches[name].what}`);
   const { status } = spawnSync(runtimePath(), [join(root, 'bench', `${name}.ts`), ...passed], {

@@ -7,7 +7,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** What real Docker hosts need from the system: how to see that it is there, and the Debian package that brings it. */
+/**
+ * What real Docker hosts need from the system: how to see that it is there, and the Debian package that brings it.
+ * Some is only `for` the tests or the measurements on them.
+ */
 const systemNeeds = [
   { package: 'docker.io', has: () => onPath('dockerd') },
   // From Debian 13 on the CLI is a package of its own; before, the next line finds it in docker.io.
@@ -17,6 +20,8 @@ const systemNeeds = [
   { package: 'iproute2', has: () => onPath('ip') },
   { package: 'nftables', has: () => onPath('nft') },
   { package: 'iptables', has: () => onPath('iptables') },
+  { package: 'conntrack', has: () => onPath('conntrack') },
+  { package: 'curl', has: () => onPath('curl') },
   { package: 'busybox-static', has: () => isStatic('/usr/bin/busybox') },
   { package: 'openssl', has: () => onPath('openssl') },
   { package: 'default-jre-headless', has: () => onPath('java') }, // for ZooKeeper
@@ -27,6 +32,10 @@ const systemNeeds = [
     package: 'debian-archive-keyring',
     has: () => existsSync('/usr/share/keyrings/debian-archive-keyring.gpg'),
   },
+  // The server and the client without their service and its account.
+  { package: 'mariadb-server-core', has: () => onPath('mariadbd'), for: 'tests' },
+  { package: 'mariadb-client-core', has: () => onPath('mariadb'), for: 'tests' },
+  { package: 'haproxy', has: () => onPath('haproxy'), for: 'bench' },
 ];
 
 /** @param {string} name */
@@ -47,12 +56,13 @@ function say(line) {
 
 /**
  * Installs what is missing.
- * @param {{ hosts: boolean }} wanted `hosts`: also what real Docker hosts need from the system
+ * @param {{ hosts: boolean, on?: 'tests' | 'bench' }} wanted `hosts`: also what real Docker hosts need from the system;
+ *   `on`: and what runs on them
  * @returns {string[]} what is still missing, one line each; empty when all is there
  */
-export function prepare({ hosts }) {
+export function prepare({ hosts, on }) {
   const problems = npmPackages();
-  if (hosts) problems.push(...systemPackages());
+  if (hosts) problems.push(...systemPackages(on));
   for (const line of problems) say(`missing: ${line}`);
   return problems;
 }
@@ -93,9 +103,10 @@ function installedAsLocked() {
 }
 
 /** The Debian packages that real hosts need; installs them where this is root on Debian or Ubuntu. */
-function systemPackages() {
+function systemPackages(on) {
   if (process.platform !== 'linux') return ['Linux: real Docker hosts are made of network namespaces'];
-  const missing = () => systemNeeds.filter((need) => !need.has());
+  const needs = systemNeeds.filter((need) => need.for === undefined || need.for === on);
+  const missing = () => needs.filter((need) => !need.has());
   const isRoot = process.getuid?.() === 0;
   if (missing().length > 0 && isRoot && onPath('apt-get')) {
     installWith(missing().filter((need) => need.after === undefined));
@@ -133,7 +144,7 @@ function keepServicesOff() {
   const policy = '/usr/sbin/policy-rc.d';
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-  const units = ['docker.service', 'docker.socket', 'containerd.service'];
+  const units = ['docker.service', 'docker.socket', 'containerd.service', 'haproxy.service'];
   const found = (unit) =>
     ['/lib', '/usr/lib', '/etc'].some((at) => existsSync(`${at}/systemd/system/${unit}`));
   const fresh = units.filter((unit) => !found(unit));
@@ -155,6 +166,6 @@ export function endIfMissing(problems) {
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  endIfMissing(prepare({ hosts: true }));
+  endIfMissing(prepare({ hosts: true, on: 'tests' }));
   say('ready');
 }

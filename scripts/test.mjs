@@ -11,7 +11,7 @@ import { endIfMissing, prepare, root } from './prepare.mjs';
 const long = process.argv.includes('--long');
 const filters = process.argv.slice(2).filter((arg) => arg !== '--long');
 
-endIfMissing(prepare({ hosts: true }));
+endIfMissing(prepare({ hosts: true, on: 'tests' }));
 const { runtimePath } = await import('./runtime.mjs');
 const runtime = runtimePath();
 

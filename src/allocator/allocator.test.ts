@@ -80,12 +80,12 @@ describe('networks', () => {
     await settle();
     const addresses = Array.from({ length: 7 }, (_, i) => rows(store).task(`t${i}`).networks[0]?.addresses);
     expect(addresses.slice(0, 6)).toEqual([
-      ['10.0.7.3/16', 'fd00:1::2/64'],
-      ['10.0.7.4/16', 'fd00:1::3/64'],
-      ['10.0.7.5/16', 'fd00:1::4/64'],
-      ['10.0.7.6/16', 'fd00:1::5/64'],
-      ['10.0.7.7/16', 'fd00:1::6/64'],
-      ['172.30.0.1/24', 'fd00:1::7/64'],
+      ['10.0.7.3/16', 'fd00:1::3/64'],
+      ['10.0.7.4/16', 'fd00:1::4/64'],
+      ['10.0.7.5/16', 'fd00:1::5/64'],
+      ['10.0.7.6/16', 'fd00:1::6/64'],
+      ['10.0.7.7/16', 'fd00:1::7/64'],
+      ['172.30.0.1/24', 'fd00:1::8/64'],
     ]);
   });
 
@@ -326,7 +326,10 @@ describe('tasks', () => {
     await store.update((tx) => tx.create('task', taskRow(none, 'b', { spec: wish('10.0.0.77/24') })));
     await settle();
     expect(rows(store).task('a').networks[0]?.addresses).toEqual(['10.0.0.77/24']);
-    expect(rows(store).task('b').status.state).toBe('new');
+    expect(rows(store).task('b').status).toMatchObject({
+      state: 'new',
+      err: 'Address already in use: 10.0.0.77/24 of network web belongs to task a',
+    });
     await changeTask(store, 'a', 'complete');
     await settle();
     expect(rows(store).task('b').networks[0]?.addresses).toEqual(['10.0.0.77/24']);
@@ -414,6 +417,126 @@ describe('nodes', () => {
     await store.update((tx) => tx.remove('node', 'n1'));
     await settle();
     expect(rows(store).node('n2').attachments[0]?.addresses).toEqual(['10.0.0.2/30']);
+  });
+});
+
+describe('what is used up is said on the task', () => {
+  it('where an address that a user names can not be had', async () => {
+    const { store, settle } = await allocatorBench();
+    const none = { id: '', spec: serviceRow('none', []).spec };
+    await store.update((tx) => {
+      tx.create('network', networkRow('ingress', { ingress: true }));
+      tx.create('network', networkRow('web'));
+      tx.create('node', nodeRow('n1'));
+      tx.create('service', serviceRow('s', ['web']));
+    });
+    await settle();
+    const [vip] = rows(store).service('s').endpoint?.virtualIps ?? [];
+    const used = (vip?.addr ?? '').replace('/24', '');
+    const words = {
+      [used]: `Address already in use: ${used} of network web is the virtual IP of service s`,
+      '10.0.1.1': 'Address already in use: 10.0.1.1 of network web is its gateway or kept for other use',
+      '10.0.2.1': 'requested address is out of range: 10.0.2.1 is not of network web, which has 10.0.1.0/24',
+    };
+    await store.update((tx) => {
+      for (const address of Object.keys(words)) {
+        const networks = [{ target: 'web', aliases: [], driverOptions: {}, addresses: [address] }];
+        const attachment = { containerId: 'c' };
+        tx.create('task', taskRow(none, address, { spec: { attachment, networks, forceUpdate: 0 } }));
+      }
+    });
+    await settle();
+    const said = Object.keys(words).map((id) => [id, rows(store).task(id).status.err]);
+    expect(Object.fromEntries(said)).toEqual(words);
+  });
+
+  it('where its node has no address on its network, until it has one', async () => {
+    const { store, settle } = await allocatorBench('10.0.0.0/8', 29);
+    const service = serviceRow('s', ['web'], { mode: 'dnsrr', ports: [] });
+    await store.update((tx) => {
+      tx.create('network', networkRow('web'));
+      for (const id of ['n1', 'n2']) tx.create('node', nodeRow(id));
+      tx.create('service', service);
+      for (const id of ['a', 'b', 'c', 'd']) tx.create('task', taskRow(service, id));
+    });
+    await settle();
+    for (const id of ['a', 'b', 'c']) await changeTask(store, id, 'assigned', { nodeId: 'n1' });
+    await settle();
+    await changeTask(store, 'd', 'assigned', { nodeId: 'n2' });
+    await settle();
+    expect(rows(store).node('n2').attachments).toEqual([]);
+    expect(rows(store).task('a').status.err).toBe('');
+    expect(rows(store).task('d').status).toMatchObject({
+      state: 'assigned',
+      err: expect.stringMatching(
+        /^no address is left on network web: 10.0.0.0\/29 holds 5, and all are taken; remove or scale down/,
+      ) as string,
+    });
+    await changeTask(store, 'c', 'complete');
+    await settle();
+    const [node, task] = [rows(store).node('n2'), rows(store).task('d')];
+    expect(attachmentsCover(node, task)).toBe(true);
+  });
+
+  it('where its node waits behind tasks that are to leave an address to it', async () => {
+    const { store, settle } = await allocatorBench('10.0.0.0/8', 29);
+    const service = serviceRow('s', ['web'], { mode: 'dnsrr', ports: [] });
+    await store.update((tx) => {
+      tx.create('network', networkRow('web'));
+      for (const id of ['n1', 'n2']) tx.create('node', nodeRow(id));
+      tx.create('service', service);
+      for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) tx.create('task', taskRow(service, id));
+    });
+    await settle();
+    for (const id of ['a', 'b', 'c']) await changeTask(store, id, 'assigned', { nodeId: 'n1' });
+    await settle();
+    await changeTask(store, 'd', 'assigned', { nodeId: 'n2' });
+    await settle();
+    expect(rows(store).node('n2').attachments).toEqual([]);
+    await changeTask(store, 'c', 'complete');
+    await settle();
+    expect(attachmentsCover(rows(store).node('n2'), rows(store).task('d'))).toBe(true);
+  });
+
+  it('where tasks would leave nothing to the nodes that are to run them', async () => {
+    const { store, settle } = await allocatorBench('10.0.0.0/8', 29);
+    const service = serviceRow('s', ['web']);
+    await store.update((tx) => {
+      tx.create('network', networkRow('web'));
+      for (const id of ['n1', 'n2', 'n3']) tx.create('node', nodeRow(id));
+      tx.create('service', service);
+      for (const id of ['a', 'b', 'c', 'd']) tx.create('task', taskRow(service, id));
+    });
+    await settle();
+    expect(rows(store).task('d').status).toMatchObject({
+      state: 'new',
+      err: expect.stringContaining(
+        '10.0.0.0/29 holds 5, and all but 1, which nodes may need, are taken',
+      ) as string,
+    });
+    await changeTask(store, 'a', 'assigned', { nodeId: 'n1' });
+    await settle();
+    expect(attachmentsCover(rows(store).node('n1'), rows(store).task('a'))).toBe(true);
+  });
+
+  it('where no port is left to be chosen', async () => {
+    const { store, settle } = await allocatorBench();
+    const ports = Array.from({ length: 2_768 }, (_, i) => port(30_000 + i));
+    const service = serviceRow('late', [], { mode: 'vip', ports: [port(0)] });
+    await store.update((tx) => {
+      tx.create('network', networkRow('ingress', { ingress: true }));
+      tx.create('service', serviceRow('all', [], { mode: 'vip', ports }));
+      tx.create('service', service);
+      tx.create('task', taskRow(service, 'a'));
+    });
+    await settle();
+    expect(rows(store).task('a').status.err).toBe(
+      'no published port is left for tcp: 30000 to 32767 has room for 2768, and all are taken; ' +
+        'remove services that publish ports, or name a port for this one (--publish published=…,target=…)',
+    );
+    await store.update((tx) => tx.remove('service', 'all'));
+    await settle();
+    expect(rows(store).task('a').status).toMatchObject({ state: 'pending', err: '' });
   });
 });
 

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Endpoint, Network, NetworkAttachment, Node, Service } from '../model/index.ts';
 import type { Tx } from '../store/index.ts';
+import { isHeldBack } from './plan-node.ts';
 import { isNew, type TaskAllocation } from './plan-task.ts';
 
 /** What was planned for one row, and what of it must still be so when it is written. */
@@ -13,8 +14,8 @@ export type Write =
     }
   | { readonly kind: 'service'; readonly id: string; readonly row: Service; readonly endpoint: Endpoint }
   | { readonly kind: 'task'; readonly id: string; readonly allocation: TaskAllocation }
-  /** A task that waits, and what its user is to know. */
-  | { readonly kind: 'task'; readonly id: string; readonly why: string }
+  /** A task that waits, and what its user is to know; on a node where it is placed already, and held back for that node's sake. */
+  | { readonly kind: 'task'; readonly id: string; readonly why: string; readonly nodeId?: string }
   | {
       readonly kind: 'node';
       readonly id: string;
@@ -45,7 +46,7 @@ export function commitOf(write: Write): Commit {
       };
     case 'task':
       return 'why' in write
-        ? (tx) => noteWait(tx, write.id, write.why)
+        ? (tx) => noteWait(tx, write)
         : (tx, nowMs) => commitTask(tx, write.id, write.allocation, nowMs);
     case 'node':
       return (tx) => {
@@ -75,10 +76,15 @@ function commitTask(
   tx.update('task', { ...task, networks, ...(endpoint ? { endpoint } : {}), status });
 }
 
-function noteWait(tx: Tx, id: string, why: string): void {
+function noteWait(
+  tx: Tx,
+  { id, why, nodeId }: { readonly id: string; readonly why: string; readonly nodeId?: string },
+): void {
   const task = tx.get('task', id);
-  if (!task || !isNew(task) || task.status.err === why) return;
-  tx.update('task', { ...task, status: { ...task.status, err: why } });
+  if (!task || task.status.err === why) return;
+  const node = nodeId === undefined ? undefined : tx.get('node', nodeId);
+  if (nodeId === undefined ? isNew(task) : node && isHeldBack(node, task))
+    tx.update('task', { ...task, status: { ...task.status, err: why } });
 }
 
 function areThere(tx: Tx, places: readonly { readonly networkId: string }[]): boolean {

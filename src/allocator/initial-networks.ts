@@ -3,7 +3,7 @@ import type { Network, NetworkSpec } from '../model/index.ts';
 import type { Fresh } from '../store/index.ts';
 
 /** Marks the rows that stand for networks which every engine has; as in SwarmKit, agents and clients look for it. */
-const PREDEFINED_LABEL = 'com.docker.swarm.predefined';
+export const PREDEFINED_LABEL = 'com.docker.swarm.predefined';
 
 /** The networks that every engine has, and their drivers. */
 export const PREDEFINED_NETWORKS: ReadonlyMap<string, string> = new Map([

@@ -1,6 +1,9 @@
 import { blockAt, parseCidr, parseIp, type Cidr, type IpAddress } from '../base/cidr.ts';
 import type { IpamOptions } from '../model/index.ts';
-import { SubnetAddresses, type SubnetPlan } from './subnet-addresses.ts';
+import { SubnetAddresses, unusable, type SubnetPlan } from './subnet-addresses.ts';
+
+/** What part of a network tasks leave to nodes at most. */
+const NODES_SHARE = 8;
 
 /** The addresses of one network. */
 export class NetworkAddresses {
@@ -9,6 +12,8 @@ export class NetworkAddresses {
   readonly #families: readonly (4 | 6)[];
   /** How many addresses are held by owners. */
   held = 0;
+  /** How many of these by nodes. */
+  heldByNodes = 0;
 
   constructor(plans: readonly SubnetPlan[], ipv6: boolean) {
     this.#subnets = plans.map((plan) => new SubnetAddresses(plan));
@@ -26,6 +31,15 @@ export class NetworkAddresses {
       }))
       .sort((a, b) => a.free - b.free);
     return first ?? { capacity: 0, free: 0 };
+  }
+
+  /**
+   * How many addresses tasks and services leave to nodes: a task on a node that finds no address for itself never starts. One for each
+   * node that has none yet, but no more than an eighth of all, since few nodes may ever take part.
+   */
+  keptForNodes(nodes: number): number {
+    const { capacity } = this.room;
+    return Math.max(0, Math.min(nodes - this.heldByNodes, Math.ceil(capacity / NODES_SHARE)));
   }
 
   get blocks(): readonly Cidr[] {
@@ -61,8 +75,19 @@ export class NetworkAddresses {
     if (!address) return undefined;
     for (const subnet of this.#of(address.family)) {
       if (!subnet.take(address.value, owner)) continue;
-      this.held++;
+      this.#count(owner, 1);
       return subnet.text(address.value);
+    }
+    return undefined;
+  }
+
+  /** Who holds an address: an owner, or RESERVED. Undefined for one that is free, or not of this network. */
+  holder(text: string): string | undefined {
+    const address = readAddress(text);
+    if (!address) return undefined;
+    for (const subnet of this.#of(address.family)) {
+      const owner = subnet.owner(address.value);
+      if (owner !== undefined) return owner;
     }
     return undefined;
   }
@@ -72,7 +97,7 @@ export class NetworkAddresses {
     const address = readAddress(text);
     if (!address) return false;
     const released = this.#of(address.family).some((subnet) => subnet.release(address.value, owner));
-    if (released) this.held--;
+    if (released) this.#count(owner, -1);
     return released;
   }
 
@@ -80,10 +105,15 @@ export class NetworkAddresses {
     for (const subnet of this.#of(family)) {
       const address = subnet.takeNext(owner);
       if (address === undefined) continue;
-      this.held++;
+      this.#count(owner, 1);
       return address;
     }
     return undefined;
+  }
+
+  #count(owner: string, step: 1 | -1): void {
+    this.held += step;
+    if (owner.startsWith('node/')) this.heldByNodes += step;
   }
 
   #of(family: 4 | 6): readonly SubnetAddresses[] {
@@ -103,8 +133,20 @@ export function subnetPlans({ configs }: IpamOptions): SubnetPlan[] {
     if (!block) return [];
     const kept = [gateway, ...Object.values(reserved)].flatMap((text) => parseIp(text)?.value ?? []);
     const part = parseCidr(range)?.block;
+    if (block.family === 6) kept.push(enginesOwn(block, part, kept));
     return [{ block, ...(part ? { range: part } : {}), reserved: kept }];
   });
+}
+
+/**
+ * A node is told one address of its own on a network, which is of IPv4. For IPv6 each engine gives its load balancer the first
+ * that is free by its own reckoning, and refuses a container that comes with the same one.
+ */
+function enginesOwn(block: Cidr, range: Cidr | undefined, kept: readonly bigint[]): bigint {
+  const taken = new Set([...unusable(block), ...kept]);
+  let address = (range ?? block).base;
+  while (taken.has(address)) address++;
+  return address;
 }
 
 /** The subnet that an address was given from, where nothing else of its network is known. */

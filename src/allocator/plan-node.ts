@@ -1,7 +1,7 @@
-import type { NetworkAttachment, Node } from '../model/index.ts';
+import { attachmentsCover, type NetworkAttachment, type Node, type Task } from '../model/index.ts';
 import type { AddressBook } from './address-book.ts';
 import { noAddress } from './no-address.ts';
-import { NOTHING, type Plan, type Reader, type Wait } from './plan.ts';
+import { nodePlaceKey, NOTHING, type Plan, type Reader, type Wait } from './plan.ts';
 
 /**
  * A node's address on the networks that it takes part in: kept while it does, whatever else changes. What can't be
@@ -24,7 +24,7 @@ export function planNode(
     );
     const address = before?.addresses[0] ?? book.network(id)?.takeOne(owner);
     if (address === undefined) {
-      wait ??= noAddress(book, network);
+      wait ??= { ...noAddress(book, network), key: nodePlaceKey(id) };
       continue;
     }
     if (!before) book.note(owner, { networkId: id, address });
@@ -34,4 +34,9 @@ export function planNode(
     attachments.length === node.attachments.length &&
     attachments.every((one) => node.attachments.includes(one));
   return { plan: isSame ? NOTHING : { kind: 'write', value: attachments }, ...(wait ? { wait } : {}) };
+}
+
+/** Whether a task is placed on a node and can't be told to it, because the node has no address on one of its networks. */
+export function isHeldBack(node: Node, task: Task): boolean {
+  return task.nodeId === node.id && task.status.state === 'assigned' && !attachmentsCover(node, task);
 }

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Endpoint, Network, PortConfig, Service, ServiceSpec } from '../model/index.ts';
+import type { Endpoint, Network, PortConfig, PortProtocol, Service, ServiceSpec } from '../model/index.ts';
 import type { AddressBook } from './address-book.ts';
 import { needsIngress, PLAIN_ENDPOINT, portKey } from './endpoint.ts';
 import { noAddress } from './no-address.ts';
 import { INGRESS, networkKey, NOTHING, PORTS, waitFor, type Plan, type Reader, type Wait } from './plan.ts';
-import type { PortTable } from './port-table.ts';
+import { FIRST_PORT, LAST_PORT, type PortTable } from './port-table.ts';
 
 /**
  * The endpoint that a service's spec asks for: virtual IPs and ports, kept where it has them, else taken. Where it has
@@ -23,8 +23,9 @@ export function planService(
   if ('kind' in ports) return ports;
   const virtualIps: { readonly networkId: string; readonly addr: string }[] = [];
   for (const network of networks) {
-    const addr = kept(service, network.id) ?? takeVip(book, service.id, network.id);
-    if (addr === undefined) return noAddress(book, network);
+    const left = book.network(network.id)?.keptForNodes(view.nodeCount()) ?? 0;
+    const addr = kept(service, network.id) ?? takeVip(book, service.id, network.id, left);
+    if (addr === undefined) return noAddress(book, network, left);
     virtualIps.push({ networkId: network.id, addr });
   }
   return { kind: 'write', value: { spec, ports, virtualIps } };
@@ -76,9 +77,10 @@ function kept({ endpoint }: Service, networkId: string): string | undefined {
   return endpoint?.virtualIps.find((vip) => vip.networkId === networkId)?.addr;
 }
 
-function takeVip(book: AddressBook, serviceId: string, networkId: string): string | undefined {
+function takeVip(book: AddressBook, serviceId: string, networkId: string, left: number): string | undefined {
   const owner = `service/${serviceId}`;
-  const address = book.network(networkId)?.takeOne(owner);
+  const network = book.network(networkId);
+  const address = network && network.room.free > left ? network.takeOne(owner) : undefined;
   if (address !== undefined) book.note(owner, { networkId, address });
   return address;
 }
@@ -108,10 +110,17 @@ function planPorts(table: PortTable, { id, spec, endpoint }: Service): readonly 
     const [before] = at < 0 ? [] : former.splice(at, 1);
     const publishedPort =
       before && table.take(portKey(before), id) ? before.publishedPort : table.takeNext(port.protocol, id);
-    if (publishedPort === undefined) return waitFor(PORTS, 'no port of 30000 to 32767 is free');
+    if (publishedPort === undefined) return waitFor(PORTS, noPort(port.protocol));
     ports.push({ ...port, publishedPort });
   }
   return ports;
+}
+
+function noPort(protocol: PortProtocol): string {
+  const room = `${FIRST_PORT} to ${LAST_PORT} has room for ${LAST_PORT - FIRST_PORT + 1}`;
+  const advice =
+    'remove services that publish ports, or name a port for this one (--publish published=…,target=…)';
+  return `no published port is left for ${protocol}: ${room}, and all are taken; ${advice}`;
 }
 
 /** The ports that a service needs for itself in the whole swarm, by their keys. */

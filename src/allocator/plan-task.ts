@@ -9,7 +9,7 @@ import type {
 import { hasEnded } from '../model/index.ts';
 import type { AddressBook } from './address-book.ts';
 import { needsIngress } from './endpoint.ts';
-import { noAddress } from './no-address.ts';
+import { addressTaken, noAddress } from './no-address.ts';
 import { INGRESS, networkKey, NOTHING, serviceKey, waitFor, type Plan, type Reader } from './plan.ts';
 import { isAllocated } from './plan-service.ts';
 
@@ -48,8 +48,12 @@ export function planTask(book: AddressBook, view: Reader, task: Task): Plan<Task
     if (!network) return waitFor(networkKey(wish.target), `network ${wish.target} not found`);
     if (!network.allocated && !network.spec.nodeLocal)
       return waitFor(networkKey(network.id), view.reason(networkKey(network.id)));
-    const addresses = network.spec.nodeLocal ? [] : take(book, owner, network, wish);
-    if (!addresses) return noAddress(book, network);
+    const kept = book.network(network.id)?.keptForNodes(view.nodeCount()) ?? 0;
+    const addresses = network.spec.nodeLocal ? [] : take(book, owner, network, wish, kept);
+    if (!addresses)
+      return wish.addresses.length > 0
+        ? addressTaken(book, network, wish.addresses)
+        : noAddress(book, network, kept);
     networks.push({
       networkId: network.id,
       addresses,
@@ -84,11 +88,16 @@ function take(
   owner: string,
   { id }: Network,
   { addresses: wanted }: NetworkAttachmentConfig,
+  kept: number,
 ): readonly string[] | undefined {
   const network = book.network(id);
-  const taken = wanted.length === 0 ? network?.takeForTask(owner) : takeWanted();
+  const taken = wanted.length > 0 ? takeWanted() : hasRoom() ? network?.takeForTask(owner) : undefined;
   for (const address of taken ?? []) book.note(owner, { networkId: id, address });
   return taken;
+
+  function hasRoom(): boolean {
+    return (network?.room.free ?? 0) > kept;
+  }
 
   function takeWanted(): readonly string[] | undefined {
     const got = wanted.flatMap((text) => network?.take(text, owner) ?? []);

@@ -6,6 +6,8 @@ export interface Reader {
   readonly get: View['get'];
   /** The ingress network, if there is one. */
   ingress(): Network | undefined;
+  /** How many nodes there are. */
+  nodeCount(): number;
   /** Why `kind/id` waits; '' where there is nothing to say. */
   reason(item: string): string;
 }
@@ -29,6 +31,10 @@ export function waitFor(key: string, why = ''): Wait {
 
 /** A free address of a network, or the network's allocation. */
 export const networkKey = (id: string): string => `network/${id}`;
+/** The same for a node, whose turn does not come after that of tasks which have to leave it an address. */
+export const nodePlaceKey = (id: string): string => `node-place/${id}`;
+/** An address of a network that its user has named: others that are free are of no use. */
+export const namedAddressKey = (id: string): string => `named-address/${id}`;
 /** The allocation of a service. */
 export const serviceKey = (id: string): string => `service/${id}`;
 /** A subnet that is given back. */

@@ -2,8 +2,8 @@ import type { PortProtocol } from '../model/index.ts';
 import { portKey } from './endpoint.ts';
 
 /** What is given where a user names no port. */
-const FIRST = 30_000;
-const LAST = 32_767;
+export const FIRST_PORT = 30_000;
+export const LAST_PORT = 32_767;
 
 /** Which service has which ports of the swarm, in ingress mode; each port of a protocol once. */
 export class PortTable {
@@ -29,9 +29,9 @@ export class PortTable {
 
   /** The next free port that no service's spec names either; undefined when there is none. */
   takeNext(protocol: PortProtocol, serviceId: string): number | undefined {
-    const start = this.#cursors.get(protocol) ?? FIRST;
-    for (let step = 0; step <= LAST - FIRST; step++) {
-      const publishedPort = FIRST + ((start - FIRST + step) % (LAST - FIRST + 1));
+    const start = this.#cursors.get(protocol) ?? FIRST_PORT;
+    for (let step = 0; step <= LAST_PORT - FIRST_PORT; step++) {
+      const publishedPort = FIRST_PORT + ((start - FIRST_PORT + step) % (LAST_PORT - FIRST_PORT + 1));
       const key = portKey({ protocol, publishedPort });
       if (this.#holders.has(key) || this.#named.has(key)) continue;
       this.take(key, serviceId);

@@ -69,12 +69,12 @@ export class AllocatorRun {
     const todo = this.state.todo[kind];
     const writes: Write[] = [];
     for (const id of todo) {
-      if (writes.length === AT_ONCE) break;
+      if (writes.length >= AT_ONCE) break;
       todo.delete(id);
       this.#guarded(kind, id, () => {
-        const { write, why } = planItem(this.state, kind, id);
-        if (why !== '') this.#tell(`${kind}/${id}`, why);
-        if (write) writes.push(write);
+        const planned = planItem(this.state, kind, id);
+        if (planned.why !== '') this.#tell(`${kind}/${id}`, planned.why);
+        writes.push(...planned.writes);
       });
     }
     await this.#write(writes);

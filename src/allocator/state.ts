@@ -1,8 +1,19 @@
-import type { Cluster, Network, Service } from '../model/index.ts';
+import type { Cluster, Network, Node, Service, Task } from '../model/index.ts';
 import type { View } from '../store/index.ts';
 import { AddressBook, heldIn, vxlanIdsOf } from './address-book.ts';
 import { NodeNetworks } from './node-networks.ts';
-import { INGRESS, networkKey, PORTS, serviceKey, SUBNETS, VXLAN_IDS, type Reader } from './plan.ts';
+import {
+  INGRESS,
+  namedAddressKey,
+  networkKey,
+  nodePlaceKey,
+  PORTS,
+  serviceKey,
+  SUBNETS,
+  VXLAN_IDS,
+  type Reader,
+} from './plan.ts';
+import { isHeldBack } from './plan-node.ts';
 import { ingressPorts, isAllocated } from './plan-service.ts';
 import { attachmentsInUse, isNew } from './plan-task.ts';
 import { PortTable } from './port-table.ts';
@@ -46,6 +57,10 @@ export class AllocatorState implements Reader {
     return this.#ingressId === undefined ? undefined : this.#view.get('network', this.#ingressId);
   }
 
+  nodeCount(): number {
+    return this.#view.count('node');
+  }
+
   reason(item: string): string {
     return this.waiters.why(item);
   }
@@ -54,6 +69,11 @@ export class AllocatorState implements Reader {
   networksOf(nodeId: string): Iterable<string> {
     const own = this.#nodes.of(nodeId);
     return this.#ingressId === undefined ? own : new Set([this.#ingressId, ...own]);
+  }
+
+  /** The tasks that a node is not told of because it lacks an address. */
+  heldTasks(node: Node): readonly Task[] {
+    return [...this.#view.tasksOfNode(node.id)].filter((task) => isHeldBack(node, task));
   }
 
   sync(kind: AllocatedKind, id: string): void {
@@ -83,8 +103,11 @@ export class AllocatorState implements Reader {
   /** Wakes what waits for addresses, as many as there are addresses, and for subnets where a network went. */
   wakeForFree(): void {
     for (const key of this.waiters.keys()) {
-      if (!key.startsWith('network/')) continue;
-      const free = this.book.network(key.slice('network/'.length))?.room.free ?? 0;
+      const id = key.slice(key.indexOf('/') + 1);
+      // It need not be one of those that are given out.
+      if (key === namedAddressKey(id)) this.wake(key);
+      if (key !== networkKey(id) && key !== nodePlaceKey(id)) continue;
+      const free = this.book.network(id)?.room.free ?? 0;
       if (free > 0) this.wake(key, free);
     }
     if (this.#dropped === this.book.dropped) return;

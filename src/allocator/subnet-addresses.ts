@@ -5,7 +5,7 @@ import { Slots } from './slots.ts';
 const MOST_ADDRESSES = 1 << 20;
 
 /** What nobody gets: the network's own address, its broadcast, its gateway, and those that the user keeps. */
-const RESERVED = 'reserved';
+export const RESERVED = 'reserved';
 
 export interface SubnetPlan {
   readonly block: Cidr;
@@ -68,6 +68,10 @@ export class SubnetAddresses {
     this.#owners.delete(address);
     this.#slots.release(this.#slotOf(address));
     return true;
+  }
+
+  owner(address: bigint): string | undefined {
+    return this.#owners.get(address);
   }
 
   /** `10.0.9.11/24` */

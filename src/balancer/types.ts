@@ -2,7 +2,10 @@ import type { Times } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { BalancerMode, DoctorFinding, EndpointsSource } from '../model/index.ts';
 
-/** What of its host's engine a balancer needs to know; asked anew whenever it may have changed. Rejects while the engine is down. */
+/**
+ * What of its host's engine a balancer needs to know; asked anew whenever it may have changed. Rejects while
+ * the engine is down.
+ */
 export interface EngineView {
   /** The running containers of these tasks, with the files of their network namespaces. */
   sandboxes(

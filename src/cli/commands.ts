@@ -7,7 +7,17 @@ export const DEFAULT_HOST = 'tcp://127.0.0.1:2375';
 /** Where the token service listens unless it is told. */
 export const DEFAULT_TOKEN_HOST = 'tcp://127.0.0.1:8090';
 
-export type CommandName = 'create' | 'list' | 'manage' | 'join' | 'discovery' | 'certs' | 'health' | 'help';
+export type CommandName =
+  | 'create'
+  | 'list'
+  | 'manage'
+  | 'join'
+  | 'discovery'
+  | 'certs'
+  | 'health'
+  | 'network'
+  | 'network doctor'
+  | 'help';
 
 /** What the help shows of a command, and what its parser takes. */
 export interface CommandSpec {
@@ -17,6 +27,10 @@ export interface CommandSpec {
   usage: string;
   flags: readonly FlagSpec[];
   takesDiscovery: boolean;
+  /** Its argument, as the synopsis shows it, where that is no discovery. */
+  argument?: string;
+  /** It does nothing by itself; these are named `<its name> <word>`. */
+  subcommands?: readonly CommandSpec[];
   /** Lines under the last option: the keys it knows. */
   optionKeys?: readonly { key: string; usage: string }[];
 }
@@ -160,6 +174,23 @@ const CERTS_FLAGS: readonly FlagSpec[] = [
   { names: ['force'], kind: 'bool', usage: 'make certificates anew that are there; never the CA' },
 ];
 
+/** `swarm network doctor`. */
+const DOCTOR_FLAGS: readonly FlagSpec[] = [
+  {
+    names: ['host', 'H'],
+    kind: 'string',
+    usage: 'the swarmd to ask, unix:///run/swarmd.sock unless it or the variable is given',
+    env: 'DOCKER_HOST',
+  },
+  { names: ['node'], kind: 'string', usage: 'look at this node only' },
+  { names: ['format'], kind: 'string', usage: 'json prints what swarmd answers' },
+  { names: ['tls'], kind: 'bool', usage: 'use TLS; implied by --tlsverify=true' },
+  { names: ['tlscacert'], kind: 'string', usage: 'path to the CA that swarmd must be signed by' },
+  { names: ['tlscert'], kind: 'string', usage: 'path to TLS certificate file' },
+  { names: ['tlskey'], kind: 'string', usage: 'path to TLS key file' },
+  { names: ['tlsverify'], kind: 'bool', usage: 'use TLS and verify the remote' },
+];
+
 export const COMMANDS: readonly CommandSpec[] = [
   { name: 'create', short: 'c', usage: 'Create a cluster', flags: [discoveryOpt], takesDiscovery: false },
   {
@@ -231,6 +262,23 @@ export const COMMANDS: readonly CommandSpec[] = [
     takesDiscovery: false,
   },
   {
+    name: 'network',
+    short: '',
+    usage: "Look into a swarm's networks",
+    flags: [],
+    takesDiscovery: false,
+    subcommands: [
+      {
+        name: 'network doctor',
+        short: '',
+        usage: 'Say for each node whether a service is reached through it, and what is wrong',
+        flags: DOCTOR_FLAGS,
+        takesDiscovery: false,
+        argument: '[SERVICE]',
+      },
+    ],
+  },
+  {
     name: 'help',
     short: 'h',
     usage: 'Shows a list of commands or help for one command',
@@ -242,6 +290,11 @@ export const COMMANDS: readonly CommandSpec[] = [
 /** The command a word stands for, by name or by letter. */
 export function findCommand(word: string): CommandSpec | undefined {
   return COMMANDS.find((command) => command.name === word || (word !== '' && command.short === word));
+}
+
+/** The command behind a command's first argument. */
+export function findSubcommand({ name, subcommands }: CommandSpec, word: string): CommandSpec | undefined {
+  return subcommands?.find((one) => one.name === `${name} ${word}`);
 }
 
 /** The flags a command's parser takes: its own and the one every command has. */

@@ -42,8 +42,16 @@ export function commandHelp(command: CommandSpec): string {
     `Usage: swarm ${command.name}`,
     ...(command.flags.length > 0 ? ['[OPTIONS]'] : []),
     ...(command.takesDiscovery ? ['<discovery>'] : []),
+    ...(command.subcommands ? ['COMMAND'] : []),
+    ...(command.argument === undefined ? [] : [command.argument]),
   ];
   const lines = [synopsis.join(' '), '', command.usage];
+  if (command.subcommands)
+    lines.push(
+      '',
+      'Commands:',
+      ...command.subcommands.map(({ name, usage }) => `  ${lastWord(name)}\t${usage}`),
+    );
   if (command.takesDiscovery) {
     lines.push('', 'Arguments:', '   <discovery>    discovery service to use [$SWARM_DISCOVERY]');
     lines.push(...DISCOVERY_FORMS.map((form) => `                   * ${form}`));
@@ -53,4 +61,8 @@ export function commandHelp(command: CommandSpec): string {
     lines.push(...(command.optionKeys ?? []).map(({ key, usage }) => `   \t * ${key}\t${usage}`));
   }
   return page(lines);
+}
+
+function lastWord(name: string): string {
+  return name.replace(/^.* /, '');
 }

@@ -1,6 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import { createLog, LOG_LEVELS, type Logger, type LineSink, type LogLevel } from '../base/log.ts';
-import { findCommand, GLOBAL_FLAGS, parsedFlags, type CommandSpec } from './commands.ts';
+import { findCommand, findSubcommand, GLOBAL_FLAGS, parsedFlags, type CommandSpec } from './commands.ts';
 import type { DiscoveryServiceOptions } from './discovery-service.ts';
 import { EXIT_OK, EXIT_USAGE, exitCodeOf } from '../base/exit-code.ts';
 import { parseFlags, type FlagValues } from '../base/flags.ts';
@@ -37,7 +37,7 @@ export async function runSwarm(args: readonly string[], world: Surroundings): Pr
   return runCommand(command, commandArgs, { level, debug: values.bool('debug') }, world);
 }
 
-const PRINTING: ReadonlySet<string> = new Set(['list', 'create', 'certs', 'health']);
+const PRINTING: ReadonlySet<string> = new Set(['list', 'create', 'certs', 'health', 'network doctor']);
 
 async function runCommand(
   command: CommandSpec,
@@ -45,6 +45,7 @@ async function runCommand(
   { level, debug }: { level: LogLevel; debug: boolean },
   world: Surroundings,
 ): Promise<number> {
+  if (command.subcommands) return runSubcommand(command, args, { level, debug }, world);
   const parsed = parseFlags(parsedFlags(command), args, { env: world.env, mixed: true, hint: hintFor });
   if (parsed.kind === 'wrong') return usageError(commandHelp(command), parsed.message, world);
   if (parsed.values.bool('help')) return print(commandHelp(command), world);
@@ -56,6 +57,22 @@ async function runCommand(
     log.fatal(messageOf(error));
     return exitCodeOf(error);
   }
+}
+
+/** What stands before the word of the subcommand can only ask for help. */
+function runSubcommand(
+  command: CommandSpec,
+  args: readonly string[],
+  options: { level: LogLevel; debug: boolean },
+  world: Surroundings,
+): number | Promise<number> {
+  const parsed = parseFlags(parsedFlags(command), args, { env: world.env, mixed: false });
+  if (parsed.kind === 'wrong') return usageError(commandHelp(command), parsed.message, world);
+  const [word, ...rest] = parsed.rest;
+  if (word === undefined || parsed.values.bool('help')) return print(commandHelp(command), world);
+  const found = findSubcommand(command, word);
+  if (found) return runCommand(found, rest, options, world);
+  return fail(`No help topic for '${command.name} ${word}'. See 'swarm ${command.name} --help'.`, world);
 }
 
 /** Each command's code is loaded when it is asked for: an agent, one on every host, holds no manager in its memory. */
@@ -98,6 +115,14 @@ async function carryOut(
       const { checkHealth } = await import('./health.ts');
       return print(await checkHealth(args, env), world);
     }
+    case 'network doctor': {
+      const { examineNetwork } = await import('./network-doctor.ts');
+      const { text, code } = await examineNetwork(values, args, env);
+      print(text, world);
+      return code;
+    }
+    case 'network': // only its subcommands are carried out
+      return EXIT_USAGE;
     case 'manage': {
       const { manageOptions } = await import('./manage-options.ts');
       await world.manage({ ...manageOptions(values, args, env), debug }, log);
@@ -107,10 +132,12 @@ async function carryOut(
 }
 
 function help(topics: readonly string[], world: Surroundings): number {
-  const [topic] = topics;
+  const [topic, deeper] = topics;
   if (topic === undefined) return print(appHelp(), world);
   const command = findCommand(topic);
-  return command ? print(commandHelp(command), world) : fail(`No help topic for '${topic}'`, world);
+  const found = command?.subcommands && deeper !== undefined ? findSubcommand(command, deeper) : command;
+  const asked = topics.slice(0, command?.subcommands ? 2 : 1).join(' ');
+  return found ? print(commandHelp(found), world) : fail(`No help topic for '${asked}'`, world);
 }
 
 function logLevelOf(values: FlagValues): LogLevel | undefined {

@@ -1,6 +1,7 @@
 import type { LogSubscriber } from '../dispatcher/index.ts';
 import type { ApiCall } from '../docker-api/index.ts';
 import type { LoopContext } from '../store/index.ts';
+import type { MeshKnowledge } from './mesh-knowledge.ts';
 
 /** What the routes of swarm mode work with. */
 export interface ControlContext extends LoopContext {
@@ -10,6 +11,10 @@ export interface ControlContext extends LoopContext {
   readonly engine: EnginePort;
   /** The logs of tasks, wherever they run. */
   readonly logs: LogSubscriber;
+  /** Whether the kernel beside this manager can encrypt overlay networks; undefined where that is not known. */
+  readonly canEncrypt?: () => Promise<boolean | undefined>;
+  /** Absent where nothing is known of how nodes answer. */
+  readonly mesh?: MeshKnowledge;
 }
 
 /** Requests to the local engine. */

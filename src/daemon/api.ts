@@ -4,13 +4,10 @@ import { VERSION } from '../base/version.ts';
 import { ApiCall, Router, versionText, type Hijack } from '../docker-api/index.ts';
 import { FIRST_MINOR, NEWEST_MINOR, OLDEST_MINOR, type DaemonContext } from './daemon-context.ts';
 import type { EngineFacts } from './local-engine.ts';
+import { NO_MANAGER } from './no-manager.ts';
 import { pass } from './pass.ts';
 import { daemonRoutes, type DaemonRoute } from './routes.ts';
 import { readTarget, type Target } from './target.ts';
-
-/** Docker's words where nobody here manages a swarm. */
-const NO_MANAGER =
-  'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
 
 /** What is the swarm's: no engine that is a worker has an answer to it. */
 const SWARM_NOUN = /^\/(?:swarm|nodes|services|tasks|secrets|configs)(?:\/|$)/;
@@ -40,7 +37,7 @@ export function createApi(
     }
     call.params = found.params;
     if (!swarm && !found.route.plain) {
-      await relay(call, target);
+      if (!(await found.route.beside?.(call, context, target))) await relay(call, target);
       return;
     }
     const facts = await engine.known();

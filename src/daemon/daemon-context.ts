@@ -1,14 +1,17 @@
 import type { Times } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { ApiCall, ApiMinor } from '../docker-api/index.ts';
+import type { Balancing } from './balancing.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { ManagedSwarm, SwarmLife } from './swarm-life.ts';
+import type { Target } from './target.ts';
 
 /** What the daemon's own routes work with. */
 export interface DaemonContext {
   readonly engine: LocalEngine;
   readonly life: SwarmLife;
+  readonly balancing: Pick<Balancing, 'changed' | 'warnings'>;
   readonly events: RecentEvents;
   readonly times: Times;
   readonly log: Logger;
@@ -21,6 +24,9 @@ export type DaemonHandler = (call: ApiCall, context: DaemonContext) => Promise<v
 
 /** The same for calls that need a swarm of this host. */
 export type ManagerHandler = (call: ApiCall, context: DaemonContext, swarm: ManagedSwarm) => Promise<void>;
+
+/** Answers one call where it has something to add to the engine's answer; false leaves it all to the engine. */
+export type BesideHandler = (call: ApiCall, context: DaemonContext, target: Target) => Promise<boolean>;
 
 /** The oldest clients that are served: Docker 17.06. */
 export const OLDEST_MINOR: ApiMinor = 30;

@@ -1,5 +1,5 @@
 import { SwarmError } from '../base/errors.ts';
-import { asObject, asString } from '../base/json.ts';
+import { asArray, asObject, asString } from '../base/json.ts';
 import { refusalOf, type LocalEngine } from './local-engine.ts';
 import { hostPort } from './swarm-addresses.ts';
 import type { LocalConfig } from './state-folder.ts';
@@ -11,6 +11,10 @@ export interface EngineSwarm {
   /** '' in no swarm. */
   readonly nodeId: string;
   readonly error: string;
+  /** `host:port` of the managers that it knows; empty in no swarm. */
+  readonly managers: readonly string[];
+  /** Where it keeps its data, as it sees its host. */
+  readonly dataRoot: string;
 }
 
 /** It gives the join 20 s itself, and says so then. */
@@ -18,13 +22,36 @@ const JOIN_MS = 60_000;
 const LEAVE_MS = 60_000;
 const LOOK_MS = 10_000;
 
-/** Throws `unavailable` or `timeout` where the engine does not answer. */
+/**
+ * Throws `unavailable` or `timeout` where the engine does not answer. One that is about to stop says over open connections
+ * that it is in no swarm, and takes no new ones: so for that word it is asked over a new one.
+ */
 export async function engineSwarm(engine: LocalEngine, signal?: AbortSignal): Promise<EngineSwarm> {
+  const found = await askSwarm(engine, signal);
+  if (found.state !== 'inactive') return found;
+  const anew = engine.anew();
+  try {
+    return await askSwarm(anew, signal);
+  } finally {
+    await anew.close();
+  }
+}
+
+async function askSwarm(engine: LocalEngine, signal: AbortSignal | undefined): Promise<EngineSwarm> {
   const answer = await engine.json('GET', '/info', undefined, { signal: within(LOOK_MS, signal) });
   const refusal = refusalOf(answer);
   if (refusal !== undefined) throw new SwarmError('unavailable', refusal);
-  const { LocalNodeState, NodeID, Error: error } = asObject(asObject(answer.value)['Swarm']);
-  return { state: asString(LocalNodeState) || 'inactive', nodeId: asString(NodeID), error: asString(error) };
+  const { Swarm, DockerRootDir } = asObject(answer.value);
+  const { LocalNodeState, NodeID, Error: error, RemoteManagers } = asObject(Swarm);
+  return {
+    state: asString(LocalNodeState) || 'inactive',
+    nodeId: asString(NodeID),
+    error: asString(error),
+    managers: asArray(RemoteManagers)
+      .map((one) => asString(asObject(one)['Addr']))
+      .filter((addr) => addr !== ''),
+    dataRoot: asString(DockerRootDir),
+  };
 }
 
 /** Has the engine join the swarm of its host. Throws the engine's own words. */

@@ -40,6 +40,14 @@ export const FLAGS: readonly FlagSpec[] = [
     env: 'SWARMD_DISPATCHER_HEARTBEAT',
   },
   {
+    names: ['balancer'],
+    kind: 'string',
+    default: 'auto',
+    usage:
+      "who makes this host's virtual IPs and published ports answer [auto, nftables, off]; auto leaves it to the engine where the kernel has IPVS",
+    env: 'SWARMD_BALANCER',
+  },
+  {
     names: ['tls'],
     kind: 'bool',
     usage: 'use TLS on TCP; --tls=false listens without it on any address',

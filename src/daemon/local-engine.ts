@@ -35,6 +35,11 @@ export class LocalEngine implements EnginePort {
     return this.#facts;
   }
 
+  /** The same engine, with connections of its own; to be closed. */
+  anew(): LocalEngine {
+    return new LocalEngine(this.client.address);
+  }
+
   /** Where it listens, in words. */
   get where(): string {
     const { text, kind } = this.client.address;

@@ -86,3 +86,11 @@ test('one that is down is told of in words', async () => {
   const { said } = await watch((one) => void one.stop(), 1);
   expect(said[0]).toContain('Cannot connect to the Docker daemon at unix://');
 });
+
+test('one that is stopping has not left', async () => {
+  const { said, engine } = await watch((one) => {
+    one.isStopping = true;
+  }, 1);
+  expect(said[0]).toMatch(/^Cannot connect to the Docker daemon/);
+  expect(changes(engine)).toEqual([]);
+});

@@ -19,6 +19,7 @@ test('without a word: its own socket, the engine at its usual one, SQLite', () =
     engine: { kind: 'unix', path: '/var/run/docker.sock', text: 'unix:///var/run/docker.sock' },
     store: 'sqlite',
     stateDir: '/var/lib/swarmd',
+    balancer: 'auto',
   });
 });
 

@@ -3,6 +3,7 @@ import { parseDuration } from '../base/duration.ts';
 import { SwarmError } from '../base/errors.ts';
 import type { FlagValues } from '../base/flags.ts';
 import { isExposed, listenText, parseListenAddress, type ListenAddress } from '../base/listen-address.ts';
+import type { BalancerOptions } from '../balancer/index.ts';
 import { tlsFiles, type TlsFiles } from '../certs/index.ts';
 import { parseEngineAddress, type EngineAddress } from '../engine/index.ts';
 import { DEFAULT_HOST } from './flags.ts';
@@ -21,9 +22,11 @@ export interface DaemonOptions {
   readonly stateDir: string;
   /** Instead of what the swarm's spec says. */
   readonly heartbeatNs?: number;
+  readonly balancer: BalancerOptions['mode'];
 }
 
 const STORES = ['sqlite', 'memory'] as const;
+const BALANCERS = ['auto', 'nftables', 'off'] as const;
 const HEARTBEAT_MS = { min: 1_000, max: 60_000 };
 const MS_NS = 1_000_000;
 
@@ -45,6 +48,7 @@ export function daemonOptions(values: FlagValues): DaemonOptions {
     engine,
     store: storeOf(values.text('store')),
     stateDir: stateDirOf(values),
+    balancer: balancerOf(values.text('balancer')),
     ...(heartbeatNs === undefined ? {} : { heartbeatNs }),
   };
 }
@@ -97,6 +101,15 @@ function storeOf(text: string): (typeof STORES)[number] {
   if (found) return found;
   const why = text.startsWith('etcd://') ? 'etcd is not built yet' : `expected ${STORES.join(' or ')}`;
   throw new SwarmError('invalid', `invalid --store ${JSON.stringify(text)}: ${why}`);
+}
+
+function balancerOf(text: string): BalancerOptions['mode'] {
+  const found = BALANCERS.find((mode) => mode === text);
+  if (found) return found;
+  throw new SwarmError(
+    'invalid',
+    `invalid --balancer ${JSON.stringify(text)}: expected ${BALANCERS.join(', ')}`,
+  );
 }
 
 function heartbeatOf(text: string): number | undefined {

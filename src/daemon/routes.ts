@@ -1,9 +1,11 @@
+import { canEncrypt } from '../balancer/index.ts';
 import { controlRoutes, type ControlContext } from '../control/index.ts';
-import type { DaemonContext, DaemonHandler, ManagerHandler } from './daemon-context.ts';
+import type { BesideHandler, DaemonContext, DaemonHandler, ManagerHandler } from './daemon-context.ts';
+import { networkDoctor, noDoctor } from './doctor-route.ts';
 import { events } from './events-route.ts';
-import { initSwarm, joinAgain, joinSwarm, leaveSwarm, unlockSwarm } from './swarm-routes.ts';
+import { initSwarm, joinAgain, joinSwarm, leaveAsWorker, leaveSwarm, unlockSwarm } from './swarm-routes.ts';
 import type { ManagedSwarm } from './swarm-life.ts';
-import { info, ping, version } from './system-routes.ts';
+import { info, infoWithWarnings, ping, version } from './system-routes.ts';
 
 /** A route that this daemon answers: always, or only while this host manages a swarm (`managed`) or while it does not. */
 export interface DaemonRoute {
@@ -11,6 +13,8 @@ export interface DaemonRoute {
   readonly pattern: string;
   /** While this host is in no swarm; undefined is the engine's. */
   readonly plain?: DaemonHandler;
+  /** The same, where an answer of the engine's may need an addition. */
+  readonly beside?: BesideHandler;
   /** While this host manages a swarm. */
   readonly managed: ManagerHandler;
 }
@@ -26,17 +30,19 @@ export function daemonRoutes(): DaemonRoute[] {
     { method: 'GET', pattern: '/_ping', managed: ping },
     { method: 'HEAD', pattern: '/_ping', managed: ping },
     { method: 'GET', pattern: '/version', managed: version },
-    { method: 'GET', pattern: '/info', managed: info },
+    { method: 'GET', pattern: '/info', beside: infoWithWarnings, managed: info },
     { method: 'GET', pattern: '/events', managed: events },
     { method: 'POST', pattern: '/swarm/init', plain: initSwarm, managed: initSwarm },
     { method: 'POST', pattern: '/swarm/join', plain: joinSwarm, managed: joinAgain },
-    { method: 'POST', pattern: '/swarm/leave', managed: leaveSwarm },
+    { method: 'POST', pattern: '/swarm/leave', plain: leaveAsWorker, managed: leaveSwarm },
     { method: 'POST', pattern: '/swarm/unlock', managed: unlockSwarm },
+    { method: 'GET', pattern: '/swarm/network-doctor', plain: noDoctor, managed: networkDoctor },
     ...own,
   ];
 }
 
 function controlContext({ engine, times, log }: DaemonContext, swarm: ManagedSwarm): ControlContext {
-  const { store, local, manager } = swarm;
-  return { store, times, log, nodeId: local.nodeId, engine, logs: manager.logs };
+  const { store, local, manager, plainNodes } = swarm;
+  const { nodeId } = local;
+  return { store, times, log, nodeId, engine, logs: manager.logs, mesh: plainNodes, canEncrypt };
 }

@@ -23,6 +23,7 @@ test('a daemon that forgets its state takes no folder that has one', async () =>
     open: false,
     engine: parseEngineAddress(`unix://${join(disk, 'engine.sock')}`),
     store: 'memory',
+    balancer: 'off',
     stateDir: disk,
   };
   const served = serve(options, { signal: AbortSignal.abort(), log: createLog('fatal'), env: {} });

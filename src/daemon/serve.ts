@@ -10,6 +10,7 @@ import { startApiServer, type ApiServer, type Listen } from '../docker-api/index
 import { serveAdmin } from './admin.ts';
 import { activatedSockets } from './activation.ts';
 import { createApi } from './api.ts';
+import { Balancing } from './balancing.ts';
 import type { DaemonContext } from './daemon-context.ts';
 import { untilGossip } from './gossip.ts';
 import { LocalEngine } from './local-engine.ts';
@@ -22,6 +23,7 @@ import { SwarmLife } from './swarm-life.ts';
 /** How long open requests may take to end when the daemon is stopped. */
 const DRAIN_MS = 3_000;
 const CLOSE_MS = 15_000;
+const FOLLOW_MS = 5_000;
 
 /** Runs the daemon until the signal fires. Rejects with a SwarmError where it can't begin. */
 export async function serve(
@@ -51,7 +53,17 @@ export async function serve(
     times,
     log,
   });
-  const context: DaemonContext = { engine, life, events, times, log, stopping: stopping.signal };
+  const balancing = new Balancing({
+    mode: options.balancer,
+    engine,
+    swarm: () => life.swarm,
+    folder,
+    times,
+    log,
+    createBalancer: async (...args) => (await import('../balancer/index.ts')).createBalancer(...args),
+    removeBalancing: async () => (await import('../balancer/index.ts')).removeBalancing({ log }),
+  });
+  const context: DaemonContext = { engine, life, balancing, events, times, log, stopping: stopping.signal };
   // Before anybody can ask: a swarm that is there is never denied.
   await life.resume();
   const undo = async (error: unknown): Promise<never> => {
@@ -60,6 +72,7 @@ export async function serve(
   };
   const admin = await serveAdmin(folder, context).catch(undo);
   const server = await listen(options, context, env).catch(undo);
+  const following = balancing.run(stopping.signal);
   if (options.tls) {
     for (const warning of tlsWarnings(options.tls, [], Date.now())) log.warn(warning);
     void followTlsFiles(options.tls, { signal, log });
@@ -69,10 +82,14 @@ export async function serve(
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
   stopping.abort(new Error('the daemon stops'));
+  // It may be in the middle of a command that hangs.
+  const ended = within(FOLLOW_MS, 'the balancer', following).catch((error: unknown) => {
+    log.warn({ err: messageOf(error) }, 'The balancer did not end');
+  });
   await within(
     CLOSE_MS,
     'closing the daemon',
-    Promise.all([server.close(DRAIN_MS), admin.close(), life.close()]),
+    Promise.all([server.close(DRAIN_MS), admin.close(), ended.then(() => life.close())]),
   );
   await engine.close();
 }

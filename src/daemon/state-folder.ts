@@ -47,6 +47,11 @@ export class StateFolder {
     return join(this.path, DRAFT);
   }
 
+  /** What a worker's balancer was told last. */
+  get balancerMemory(): string {
+    return join(this.path, 'balancer.json');
+  }
+
   /** Throws `unavailable` where it can't be made. */
   make(): void {
     try {

@@ -5,6 +5,7 @@ import type { Times } from '../base/clock.ts';
 import { explainListenError } from '../base/listen-error.ts';
 import { childLog, type Logger } from '../base/log.ts';
 import { initialNetworks } from '../allocator/index.ts';
+import { hasIpvs, ownerOfPort } from '../balancer/index.ts';
 import { createCluster } from '../ca/index.ts';
 import { swarmEvent, type InitRequest } from '../control/index.ts';
 import type { Manager, ManagerOptions } from '../manager/index.ts';
@@ -14,9 +15,11 @@ import { engineSubnets, engineSwarm, joinEngine, leaveOwnSwarm } from './engine-
 import { systemAddresses } from './interfaces.ts';
 import type { LocalEngine } from './local-engine.ts';
 import { Membership } from './membership.ts';
+import { PlainNodes } from './plain-nodes.ts';
 import type { LocalConfig, StateFolder } from './state-folder.ts';
 import type { RecentEvents } from './recent-events.ts';
 import { hostPort, swarmAddresses } from './swarm-addresses.ts';
+import { tcpProbe } from './tcp-probe.ts';
 
 /** The swarm that this host manages. */
 export interface ManagedSwarm {
@@ -26,6 +29,7 @@ export interface ManagedSwarm {
   /** Copies all that is kept to a new file. */
   readonly backupTo: (path: string) => Promise<void>;
   readonly membership: Membership;
+  readonly plainNodes: PlainNodes;
 }
 
 export interface LifeOptions {
@@ -242,6 +246,7 @@ export class SwarmLife {
         manager,
         backupTo,
         membership,
+        plainNodes: plainNodesOf(context, local, manager),
         stop: new AbortController(),
         following: Promise.resolve(),
       };
@@ -267,7 +272,11 @@ export class SwarmLife {
 
   #follow(): void {
     const running = this.#running;
-    if (running) running.following = running.membership.run(running.stop.signal);
+    if (!running) return;
+    const { membership, plainNodes, stop } = running;
+    running.following = Promise.all([membership.run(stop.signal), plainNodes.run(stop.signal)]).then(
+      () => undefined,
+    );
   }
 
   async #end(): Promise<void> {
@@ -279,6 +288,17 @@ export class SwarmLife {
     await running.manager.close();
     await running.store.close();
   }
+}
+
+function plainNodesOf(context: LoopContext, local: LocalConfig, { endpoints }: Manager): PlainNodes {
+  return new PlainNodes({
+    ...context,
+    own: { nodeId: local.nodeId, host: local.advertise.host },
+    reportOf: (nodeId) => endpoints.reportOf(nodeId),
+    hasIpvs,
+    ownerOf: ownerOfPort,
+    probe: tcpProbe,
+  });
 }
 
 function managersOf(store: Store): number {

@@ -3,13 +3,16 @@ import { asObject, asString } from '../base/json.ts';
 import { readInitRequest } from '../control/index.ts';
 import { queryFlag, readJson } from '../docker-api/index.ts';
 import type { DaemonHandler, ManagerHandler } from './daemon-context.ts';
-import { refusalOf } from './local-engine.ts';
+import { refusalOf, type LocalEngine } from './local-engine.ts';
+import { engineDown } from './pass.ts';
 import { IN_A_SWARM } from './swarm-life.ts';
 
 /** `POST /swarm/init` */
-export const initSwarm: DaemonHandler = async (call, { life }) => {
+export const initSwarm: DaemonHandler = async (call, { life, balancing }) => {
   const request = readInitRequest(await readJson(call.req));
-  call.json(200, await life.init(request));
+  const nodeId = await life.init(request);
+  void balancing.changed();
+  call.json(200, nodeId);
 };
 
 /** `POST /swarm/join` of a manager's host. */
@@ -19,17 +22,31 @@ export const joinAgain: ManagerHandler = async (call) => {
 };
 
 /** `POST /swarm/join` while this host is in no swarm: its engine joins as a worker. */
-export const joinSwarm: DaemonHandler = async (call, { engine }) => {
-  const body = await readJson(call.req);
-  const answer = await engine.json('POST', '/swarm/join', body);
+export const joinSwarm: DaemonHandler = async (call, { engine, balancing }) => {
+  const answer = await atEngine(engine, '/swarm/join', await readJson(call.req));
   const refusal = refusalOf(answer);
+  void balancing.changed();
   if (refusal === undefined) call.empty(200);
   else call.refuse(answer.status, isAboutRole(refusal) ? NO_SECOND_MANAGER : refusal);
 };
 
+/** `POST /swarm/leave` of a host that manages no swarm: its engine leaves, and nothing is balanced any more. */
+export const leaveAsWorker: DaemonHandler = async (call, { engine, balancing }) => {
+  call.dropUpload();
+  const answer = await atEngine(
+    engine,
+    queryFlag(call.query, 'force') ? '/swarm/leave?force=1' : '/swarm/leave',
+  );
+  const refusal = refusalOf(answer);
+  if (refusal === undefined) await balancing.changed();
+  if (refusal === undefined) call.empty(200);
+  else call.refuse(answer.status, refusal);
+};
+
 /** `POST /swarm/leave` */
-export const leaveSwarm: DaemonHandler = async (call, { life }) => {
+export const leaveSwarm: DaemonHandler = async (call, { life, balancing }) => {
   await life.leave(queryFlag(call.query, 'force'));
+  await balancing.changed();
   call.empty(200);
 };
 
@@ -39,6 +56,13 @@ export const unlockSwarm: DaemonHandler = async (call) => {
   asString(UnlockKey);
   throw new SwarmError('conflict', 'swarm is not locked');
 };
+
+/** The engine's answer; one that does not answer says so in Docker's words, as where a call is passed on. */
+async function atEngine(engine: LocalEngine, path: string, body?: unknown): ReturnType<LocalEngine['json']> {
+  return engine
+    .json('POST', path, body)
+    .catch(() => ({ status: 503, value: { message: engineDown(engine) } }));
+}
 
 const NO_SECOND_MANAGER =
   'a swarm has one manager yet: joining with the manager token follows in a later version; use the worker token (docker swarm join-token worker)';

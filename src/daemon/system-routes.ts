@@ -1,9 +1,15 @@
 import { arch, hostname, release } from 'node:os';
-import { asObject } from '../base/json.ts';
+import { asObject, asStrings, type Json } from '../base/json.ts';
 import { BUILD_TIME, COMMIT, VERSION } from '../base/version.ts';
 import { infoWithoutEngine, mergedInfo, mergedVersion } from '../control/index.ts';
 import { versionText } from '../docker-api/index.ts';
-import { FIRST_MINOR, OLDEST_MINOR, type DaemonContext, type ManagerHandler } from './daemon-context.ts';
+import {
+  FIRST_MINOR,
+  OLDEST_MINOR,
+  type BesideHandler,
+  type DaemonContext,
+  type ManagerHandler,
+} from './daemon-context.ts';
 import { engineDown } from './pass.ts';
 
 /** Docker's client of any version must get its answer, so that it knows which one to speak. */
@@ -19,14 +25,26 @@ export const ping: ManagerHandler = async (call, { engine }) => {
 };
 
 /** `GET /info` */
-export const info: ManagerHandler = async (call, { engine }, swarm) => {
+export const info: ManagerHandler = async (call, { engine, balancing }, swarm) => {
   const { local, membership, store } = swarm;
   const found = await askEngine(engine, '/info');
   const base = found ?? infoWithoutEngine({ name: hostname(), version: VERSION });
   const trouble = found ? membership.trouble : engineDown(engine);
   const facts = { nodeId: local.nodeId, nodeAddr: local.advertise.host, trouble };
-  call.json(200, await mergedInfo(base, store.view, facts));
+  call.json(200, withWarnings(await mergedInfo(base, store.view, facts), balancing.warnings));
 };
+
+/** `GET /info` of a host that manages no swarm: the engine's, and what its balancer has to say. */
+export const infoWithWarnings: BesideHandler = async (call, { engine, balancing }, { whole }) => {
+  const { warnings } = balancing;
+  const found = warnings.length > 0 ? await askEngine(engine, whole) : undefined;
+  if (found) call.json(200, withWarnings(found, warnings));
+  return found !== undefined;
+};
+
+function withWarnings(info: Json, more: readonly string[]): Json {
+  return more.length > 0 ? { ...info, Warnings: [...asStrings(info['Warnings']), ...more] } : info;
+}
 
 /** `GET /version` */
 export const version: ManagerHandler = async (call, { engine }) => {

@@ -1,11 +1,10 @@
 import type { AssignmentsMessage, SessionMessage } from '../../proto/generated/swarmkit/dispatcher_pb.js';
 import { Bell } from '../base/bell.ts';
 import { messageOf } from '../base/errors.ts';
-import { attachmentsCover, type Task } from '../model/index.ts';
+import { attachmentsCover, type StopGate, type Task } from '../model/index.ts';
 import type { LoopContext } from '../store/index.ts';
 import type { Agent } from './agents.ts';
 import { AssignmentSet } from './assignment-set.ts';
-import { Deadline, type Deadlines } from './deadlines.ts';
 import { sessionMessage, tellingOf } from './session-message.ts';
 import type { ManagerAddress } from './types.ts';
 
@@ -62,12 +61,13 @@ export async function* sessionStream(
 export async function* assignmentStream(
   { store, log, times }: LoopContext,
   agent: Agent,
-  gatherMs: number,
+  { gatherMs, stopGate }: { readonly gatherMs: number; readonly stopGate: StopGate | undefined },
   signal: AbortSignal,
 ): AsyncGenerator<AssignmentsMessage> {
   const covers = (task: Task): boolean =>
     agent.toldNode !== undefined && attachmentsCover(agent.toldNode, task);
-  const set = new AssignmentSet(agent.nodeId, store.view, log, covers);
+  const mayStop = (task: Task): boolean => stopGate?.mayStop(task) ?? true;
+  const set = new AssignmentSet(agent.nodeId, store.view, log, { covers, mayStop });
   agent.assignments = set;
   signal.addEventListener('abort', () => {
     if (agent.assignments === set) agent.assignments = undefined;
@@ -81,31 +81,4 @@ export async function* assignmentStream(
       sentAtMs = times.nowMs();
     }
   }
-}
-
-/**
- * Passes messages on for as long as they are read. An agent that leaves one unread for `unreadMs` is given up; what
- * it would have had is not kept. Throws the signal's reason at the end, unless the agent itself went away.
- */
-export async function* whileRead<T>(
-  messages: AsyncIterable<T>,
-  { deadlines, unreadMs, giveUp }: { deadlines: Deadlines; unreadMs: number; giveUp: () => void },
-  signal: AbortSignal,
-  gone: AbortSignal,
-): AsyncGenerator<T> {
-  const unread = new Deadline(giveUp);
-  // A call that is cut off is not always resumed, so what it holds is given back here.
-  signal.addEventListener('abort', () => deadlines.clear(unread));
-  for await (const message of messages) {
-    if (signal.aborted) break;
-    deadlines.set(unread, unreadMs);
-    try {
-      yield message;
-    } catch {
-      return; // Connect's way to say that it could not be written: the agent is gone
-    } finally {
-      deadlines.clear(unread);
-    }
-  }
-  if (!gone.aborted) signal.throwIfAborted();
 }

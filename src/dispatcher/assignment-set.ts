@@ -17,8 +17,18 @@ import { hasEnded, stateRank, type Task } from '../model/index.ts';
 import type { View } from '../store/index.ts';
 import { configToWire, secretToWire, taskToWire } from '../swarmkit/index.ts';
 
+/** The desired state of a task that runs and is not to stop. */
+const GOES_ON = 'running';
 /** Tasks that one message tells of at most. */
 const TASKS_MAX = 500;
+
+/** Who says when a task is told. */
+export interface TellingRules {
+  /** Whether the agent knows its addresses on all networks of a task (`attachmentsCover`). */
+  readonly covers: (task: Task) => boolean;
+  /** Whether the agent may be told to stop a task that is to stop. */
+  readonly mayStop: (task: Task) => boolean;
+}
 
 type DataKind = 'secret' | 'config';
 type Item = Assignment['item'];
@@ -44,7 +54,8 @@ const TOLD_KEYS = [
  * that reads slowly gets the latest state of each, and costs no more memory than its tasks.
  *
  * The rules are SwarmKit's: a task from `assigned` on; again when anything but its status changed; removed when its row
- * is. A task that needs a network waits until its agent knows its node's address there. Secrets and configs only as long as a task that has not ended uses them.
+ * is. A task that needs a network waits until its agent knows its node's address there. One that is to stop is told to go on
+ * until balancers send it no new connections. Secrets and configs only as long as a task that has not ended uses them.
  */
 export class AssignmentSet {
   /** Rings when there is something to tell. */
@@ -52,7 +63,7 @@ export class AssignmentSet {
   readonly #nodeId: string;
   readonly #view: View;
   readonly #log: Logger;
-  readonly #covers: (task: Task) => boolean;
+  readonly #rules: TellingRules;
   /** Tasks as the agent knows them. */
   readonly #told = new Map<string, Task>();
   readonly #changedTasks = new Set<string>();
@@ -64,12 +75,11 @@ export class AssignmentSet {
   readonly #held = new Set<string>();
   #sequence = 0;
 
-  /** `covers`: whether the agent knows its addresses on all networks of a task (`attachmentsCover`). */
-  constructor(nodeId: string, view: View, log: Logger, covers: (task: Task) => boolean) {
+  constructor(nodeId: string, view: View, log: Logger, rules: TellingRules) {
     this.#nodeId = nodeId;
     this.#view = view;
     this.#log = log;
-    this.#covers = covers;
+    this.#rules = rules;
   }
 
   /** The agent was told of its node: tasks that waited for that are looked at again. */
@@ -77,6 +87,13 @@ export class AssignmentSet {
     if (this.#early.size === 0) return;
     for (const id of this.#early) this.#changedTasks.add(id);
     this.#early.clear();
+    this.changed.ring();
+  }
+
+  /** A task that was held back may be told to stop. */
+  mayStop(taskId: string): void {
+    if (!this.#told.has(taskId)) return;
+    this.#changedTasks.add(taskId);
     this.changed.ring();
   }
 
@@ -125,10 +142,11 @@ export class AssignmentSet {
     return undefined;
   }
 
-  #tell(task: Task, changes: AssignmentChange[], touched: Set<string>): void {
-    if (stateRank(task.status.state) < stateRank('assigned')) return;
+  #tell(row: Task, changes: AssignmentChange[], touched: Set<string>): void {
+    if (stateRank(row.status.state) < stateRank('assigned')) return;
+    const task: Task = isToStop(row) && !this.#rules.mayStop(row) ? { ...row, desiredState: GOES_ON } : row;
     const told = this.#told.get(task.id);
-    if (!told && toStart(task) && !this.#covers(task)) {
+    if (!told && toStart(task) && !this.#rules.covers(task)) {
       this.#early.add(task.id);
       return;
     }
@@ -227,6 +245,10 @@ function change(action: Action, item: Item): AssignmentChange {
 /** Whether the task's status is what its agent said. */
 function isAgents(task: Task): boolean {
   return stateRank(task.status.state) > stateRank('assigned');
+}
+
+function isToStop({ desiredState }: Task): boolean {
+  return stateRank(desiredState) > stateRank(GOES_ON);
 }
 
 /** Whether the agent would begin with the task now: one that it has already, or is only to end, needs no network. */

@@ -9,9 +9,11 @@ import {
   type UpdateTaskStatusRequest,
 } from '../../proto/generated/swarmkit/dispatcher_pb.js';
 import type { LoopContext, StoreEvent } from '../store/index.ts';
-import { callerAddr, descriptionFromWire, requireNode } from '../swarmkit/index.ts';
-import { assignmentStream, sessionStream, whileRead } from './agent-streams.ts';
+import { callerAddr, descriptionFromWire, requireNode, whileRead } from '../swarmkit/index.ts';
+import { assignmentStream, sessionStream } from './agent-streams.ts';
 import { endSession, openSession, type Agent } from './agents.ts';
+import { Attachments } from './attachments.ts';
+import { Deadline } from './deadlines.ts';
 import { Liveness } from './liveness.ts';
 import { LogBroker } from './log-broker/log-broker.ts';
 import { NOT_REGISTERED, SESSION_INVALID, STOPPED, type Session } from './session.ts';
@@ -39,6 +41,7 @@ class SwarmDispatcher implements Dispatcher {
   readonly #context: LoopContext;
   readonly #options: DispatcherOptions;
   readonly #waits: DispatcherWaits;
+  readonly #attachments: Attachments;
   /** While it runs. */
   #live: Liveness | undefined;
 
@@ -46,6 +49,7 @@ class SwarmDispatcher implements Dispatcher {
     this.#context = context;
     this.#options = options;
     this.#waits = { ...WAITS, ...options.waits };
+    this.#attachments = new Attachments(context, () => this.#live !== undefined);
     this.logs = new LogBroker(context, (nodeId, call, messages) =>
       this.#subscriptions(nodeId, call, messages),
     );
@@ -58,6 +62,7 @@ class SwarmDispatcher implements Dispatcher {
       updateTaskStatus: (request, call) => this.#updateTaskStatus(request, call),
       assignments: (request, call) => this.#assignments(request, call),
     });
+    this.#attachments.routes(router);
     this.logs.routes(router);
   }
 
@@ -67,6 +72,9 @@ class SwarmDispatcher implements Dispatcher {
     const unwatch = this.#context.store.watch((events) => {
       for (const event of events) this.#route(event, live);
     });
+    const unlisten = this.#options.stopGate?.onMayStop(({ id, nodeId }) =>
+      live.agents.get(nodeId)?.assignments?.mayStop(id),
+    );
     try {
       const ticking = live.deadlines.run(signal);
       await live.start();
@@ -75,6 +83,7 @@ class SwarmDispatcher implements Dispatcher {
     } finally {
       this.#live = undefined;
       unwatch();
+      unlisten?.();
       for (const agent of live.agents.all()) {
         live.deadlines.clear(agent.deadline);
         endSession(agent, STOPPED());
@@ -178,7 +187,9 @@ class SwarmDispatcher implements Dispatcher {
     const live = this.#running();
     const { agent, session } = live.agents.withSession(this.#caller(call), request.sessionId);
     const signal = session.take('assignments', call.signal);
-    const messages = assignmentStream(this.#context, agent, this.#waits.gatherMs, signal);
+    const { gatherMs } = this.#waits;
+    const { stopGate } = this.#options;
+    const messages = assignmentStream(this.#context, agent, { gatherMs, stopGate }, signal);
     yield* this.#whileRead(messages, live, agent, session, signal, call);
   }
 
@@ -208,7 +219,10 @@ class SwarmDispatcher implements Dispatcher {
       this.#context.log.warn({ node: agent.nodeId }, 'an agent does not read what it is sent');
       if (agent.session === session) endSession(agent, SESSION_INVALID());
     };
-    return whileRead(messages, { deadlines, unreadMs, giveUp }, signal, call.signal);
+    const unread = new Deadline(giveUp);
+    const left = (isLeft: boolean): void =>
+      isLeft ? deadlines.set(unread, unreadMs) : deadlines.clear(unread);
+    return whileRead(messages, left, signal, call.signal);
   }
 }
 

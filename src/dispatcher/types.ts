@@ -1,4 +1,5 @@
 import type { ConnectRouter } from '@connectrpc/connect';
+import type { StopGate } from '../model/index.ts';
 import type { LogSubscriber } from './log-broker/types.ts';
 
 /** A manager as agents are to know it: `addr` is `host:port` of the swarm's port. */
@@ -24,13 +25,15 @@ export interface DispatcherOptions {
   readonly managerId: string;
   /** Never empty: an agent forgets every manager that is not listed. */
   readonly managers: () => readonly ManagerAddress[];
+  /** Without one, a task's node is told at once to stop it. */
+  readonly stopGate?: StopGate;
   readonly waits?: Partial<DispatcherWaits>;
   readonly random?: () => number;
 }
 
 /** The side of a manager that agents talk to. */
 export interface Dispatcher {
-  /** Adds the services Dispatcher and LogBroker of SwarmKit's protocol. Calls are refused while it does not run. */
+  /** Adds the services Dispatcher, ResourceAllocator and LogBroker of SwarmKit's protocol. Calls are refused while it does not run. */
   routes(router: ConnectRouter): void;
   /**
    * Takes sessions and judges who is alive until the signal fires; then all sessions end. Nodes that were not down

@@ -1,2 +1,4 @@
 /** The door of the endpoints: who answers for which service, and the balancers that are told. */
-export type { Endpoints, StopGate } from './types.ts';
+export { createEndpoints } from './endpoints.ts';
+export type { Endpoints, EndpointsOptions, EndpointsWaits } from './types.ts';
+export { connectEndpoints, type RemoteEndpoints, type RemoteOptions } from './client.ts';

@@ -7,6 +7,7 @@ import {
   runManagerRenewal,
 } from '../ca/index.ts';
 import { createDispatcher, type LogSubscriber } from '../dispatcher/index.ts';
+import { createEndpoints, type Endpoints } from '../endpoints/index.ts';
 import {
   runConstraintEnforcer,
   runJobs,
@@ -32,6 +33,8 @@ export interface Manager {
   /** The port that agents come to, as it was bound. */
   readonly port: number;
   readonly logs: LogSubscriber;
+  /** Who answers for which service, and what the nodes' balancers say. */
+  readonly endpoints: Endpoints;
   /** A token with which this host's engine becomes this host's node, once. */
   engineToken(): string;
   /** Ends within seconds; the port is free then. */
@@ -50,7 +53,12 @@ export async function startManager(context: LoopContext, options: ManagerOptions
   const oneTime = new OneTimeTokens();
   const ca = createCaServices(context, oneTime);
   const managers = new ManagerList(store, () => dispatcher.managersChanged());
-  const dispatcher = createDispatcher(context, { managerId: nodeId, managers: () => managers.all });
+  const endpoints = createEndpoints(context);
+  const dispatcher = createDispatcher(context, {
+    managerId: nodeId,
+    managers: () => managers.all,
+    stopGate: endpoints,
+  });
   const credentials = await issueManagerCertificate(cluster, nodeId, times.wallMs());
   const server = await startSwarmServer({
     listen,
@@ -59,6 +67,7 @@ export async function startManager(context: LoopContext, options: ManagerOptions
     routes: (router) => {
       ca.routes(router);
       dispatcher.routes(router);
+      endpoints.routes(router);
     },
   });
   const onRenewed = (next: SwarmCredentials): void => server.setCredentials(next);
@@ -66,6 +75,7 @@ export async function startManager(context: LoopContext, options: ManagerOptions
   const running = runLoops(
     context,
     {
+      endpoints: (signal) => endpoints.run(signal),
       dispatcher: (signal) => dispatcher.run(signal),
       allocator: (signal) => runAllocator(context, signal),
       placing: (signal) => runPlacing(context, signal),
@@ -82,6 +92,7 @@ export async function startManager(context: LoopContext, options: ManagerOptions
   return {
     port: server.port,
     logs: dispatcher.logs,
+    endpoints,
     engineToken: () => oneTime.make(store.view.cluster()?.rootCa.certPem ?? cluster.rootCa.certPem, nodeId),
     async close() {
       stop.abort(new Error('the manager stops'));

@@ -1,9 +1,12 @@
 import type { PortProtocol } from './service.ts';
+import type { Task } from './task.ts';
 
 /** A task that answers for a service on one network. */
 export interface Backend {
   readonly taskId: string;
   readonly nodeId: string;
+  /** Where its node's agent calls from, as the managers see it; '' where that is not known. */
+  readonly nodeAddress: string;
   /** On that network, without its prefix: `10.0.9.11`. */
   readonly address: string;
   /** One that is `leaving` gets no new connections; those that are open go on. One that has ended is not listed at all. */
@@ -43,7 +46,12 @@ export interface BalancedNetwork {
   readonly subnets: readonly string[];
   /** 0 where the network's options do not say. */
   readonly mtu: number;
-  /** Of the ingress network: every node's address there, where clients come in. Elsewhere empty. */
+  /** Its traffic between hosts is encrypted, by the engines. */
+  readonly encrypted: boolean;
+  /**
+   * Of the ingress network, for a node that has tasks which keep their clients' addresses: every node's address there,
+   * where clients come in. Elsewhere empty.
+   */
   readonly entries: readonly { readonly nodeId: string; readonly address: string }[];
 }
 
@@ -54,6 +62,7 @@ export interface EndpointsUpdate {
   /** This is everything: what it does not name is gone. */
   readonly full: boolean;
   readonly networks: readonly BalancedNetwork[];
+  /** With all services on them. */
   readonly goneNetworks: readonly string[];
   /** Each as it is now, whole. */
   readonly services: readonly ServiceEndpoints[];
@@ -108,6 +117,17 @@ export interface EndpointsSource {
   report(report: BalancerReport): Promise<void>;
   /** Answers a question. Never rejects. */
   answer(questionId: string, findings: readonly DoctorFinding[]): Promise<void>;
+}
+
+/** Says when the node of a task that is to stop may be told so. */
+export interface StopGate {
+  /**
+   * Whether no balancer sends the task new connections any more, or each has had its time to hear of it. True at once
+   * where nothing balances to it.
+   */
+  mayStop(task: Task): boolean;
+  /** Calls the listener with each task of which `mayStop` has become true; returns how to stop that. */
+  onMayStop(listener: (task: { readonly id: string; readonly nodeId: string }) => void): () => void;
 }
 
 /** On a service, `true` lets its published ports keep the addresses of clients. */

@@ -58,6 +58,7 @@ export {
   type MeshPort,
   type MeshPortRef,
   type ServiceEndpoints,
+  type StopGate,
 } from './endpoints.ts';
 export { slotNumber } from './slot.ts';
 export type { Task, TaskStatus } from './task.ts';

@@ -20,3 +20,4 @@ export { networkKeyToWire, nodeToWire } from './to-wire-node.ts';
 export { taskToWire, type NetworkById } from './to-wire-task.ts';
 export { descriptionFromWire } from './from-wire-node.ts';
 export { statusFromWire, type ReportedStatus } from './from-wire-status.ts';
+export { whileRead } from './while-read.ts';

@@ -46,6 +46,15 @@ test.each([
     ],
   ],
   ['help-discovery', [['discovery', '--help']]],
+  ['help-network', [['help', 'network'], ['network', '--help'], ['network']]],
+  [
+    'help-network-doctor',
+    [
+      ['help', 'network', 'doctor'],
+      ['network', 'doctor', '--help'],
+      ['network', 'doctor', 'web', '-h'],
+    ],
+  ],
   ['help-health', [['help', 'health']]],
   [
     'help-help',

@@ -5,6 +5,7 @@ import {
   type SessionMessage,
 } from '../../proto/generated/swarmkit/dispatcher_pb.js';
 import { LogBroker } from '../../proto/generated/swarmkit/log_broker_pb.js';
+import { ResourceAllocator } from '../../proto/generated/swarmkit/resource_pb.js';
 import { newId } from '../../src/base/ids.ts';
 import { createDispatcher, type Dispatcher, type DispatcherOptions } from '../../src/dispatcher/index.ts';
 import type { ClusterSpec, Task } from '../../src/model/index.ts';
@@ -67,6 +68,7 @@ export interface InProcess {
   readonly faults: readonly string[];
   readonly agent: (nodeId: string) => Client<typeof DispatcherService>;
   readonly logAgent: (nodeId: string) => Client<typeof LogBroker>;
+  readonly resources: (nodeId: string) => Client<typeof ResourceAllocator>;
   /** Opens a session and waits for its first message. */
   readonly session: (nodeId: string, sessionId?: string) => Promise<Reader<SessionMessage>>;
   readonly assignments: (nodeId: string, sessionId: string) => Promise<Reader<AssignmentsMessage>>;
@@ -137,6 +139,7 @@ export async function startInProcess(wishes: InProcessOptions = {}): Promise<InP
   return {
     ...{ dispatcher, store, times, lines: context.lines, faults, agent, stop },
     logAgent: (nodeId) => createClient(LogBroker, transportOf(nodeId)),
+    resources: (nodeId) => createClient(ResourceAllocator, transportOf(nodeId)),
     session: (nodeId, sessionId = '') =>
       settled(new Reader((signal) => agent(nodeId).session({ sessionId }, { signal }))),
     assignments: (nodeId, sessionId) =>

@@ -4,6 +4,8 @@ import { systemd } from '../image/units.ts';
 import { unpackedPackages } from './debian.ts';
 import { ensureBuildx, ensureComposeV2, ensureEngine, type EngineVersion } from './engines.ts';
 import { imageArchive } from './images.ts';
+import { mariadbArchive } from '../guides/mariadb-image.ts';
+import { responderArchive } from '../networks/responder-image.ts';
 import { ensureConsul } from '../stores/consul.ts';
 import { ensureEtcd } from '../stores/etcd.ts';
 import { ensureZooKeeper } from '../stores/zookeeper.ts';
@@ -21,6 +23,7 @@ try {
     (error: unknown) => console.log(`prepare: MISSING, the suites of Consul will fail: ${String(error)}`),
   );
   await imageArchive();
+  await Promise.all([responderArchive(), mariadbArchive()]);
   await unpackedPackages(SUITE, PACKAGES);
   console.log('prepare: images');
   await systemd();

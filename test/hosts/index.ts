@@ -8,6 +8,7 @@ export {
   type DockerCli,
   type EngineVersion,
 } from './engines.ts';
+export { archiveOf } from './image-archive.ts';
 export { imageArchive } from './images.ts';
 export { swarmImageArchive } from './swarm-image.ts';
 export { leftovers } from './leftovers.ts';

@@ -43,6 +43,11 @@ test(
     const task = names.find((name) => name.includes('/shop_web.1.')) ?? '';
     expect(await run('docker', ['-H', host, 'exec', task, 'hostname'])).toMatch(/^core-0\d-1$/);
 
+    // The port of the web servers answers on a host whichever tasks it has.
+    const pages = said.match(/http:\/\/[\d.]+:8001\//g) ?? [];
+    expect(pages).toHaveLength(3);
+    for (const page of pages) expect(await (await fetch(page)).text()).toMatch(/stand-in on core-0\d-[123]</);
+
     const socket = word(/export DOCKER_HOST=unix:\/\/(\S+)/);
     expect(existsSync(socket)).toBe(true);
     process.kill(-(child.pid ?? 0), 'SIGINT');

@@ -62,6 +62,13 @@ export declare type Update = Message<"skep.v1.Update"> & {
    * @generated from field: repeated skep.v1.Question questions = 7;
    */
   questions: Question[];
+
+  /**
+   * The next message goes on with this update, under the same version. Only the whole of them is one.
+   *
+   * @generated from field: bool more = 8;
+   */
+  more: boolean;
 };
 
 /**
@@ -108,6 +115,11 @@ export declare type Network = Message<"skep.v1.Network"> & {
    * @generated from field: repeated skep.v1.Entry entries = 7;
    */
   entries: Entry[];
+
+  /**
+   * @generated from field: bool encrypted = 8;
+   */
+  encrypted: boolean;
 };
 
 /**
@@ -260,6 +272,11 @@ export declare type Backend = Message<"skep.v1.Backend"> & {
    * @generated from field: bool keeps_clients = 5;
    */
   keepsClients: boolean;
+
+  /**
+   * @generated from field: string node_address = 6;
+   */
+  nodeAddress: string;
 };
 
 /**
@@ -476,7 +493,7 @@ export declare const VerdictSchema: GenEnum<Verdict>;
  */
 export declare const Endpoints: GenService<{
   /**
-   * First everything that the caller's node needs, then what changes.
+   * First everything that the caller's node needs, then what changes. The node's newest call ends an older one.
    *
    * @generated from rpc skep.v1.Endpoints.Watch
    */

@@ -1,5 +1,6 @@
 import { SwarmError } from '../../base/errors.ts';
 import { formatCidr, holds, overlaps, parseCidr, parseIp, type Cidr } from '../../base/cidr.ts';
+import { unusable } from '../../allocator/index.ts';
 import type { IpamConfig } from '../../model/index.ts';
 
 /** Throws `invalid`, naming in Docker's words all that is wrong with the addresses of a network. */
@@ -29,7 +30,7 @@ function faultsOf({ subnet, range, gateway, reserved }: IpamConfig, ipv6: boolea
   const faults: string[] = [];
   if (read.address !== block.base) faults.push(`invalid subnet ${subnet}: it should be ${formatCidr(block)}`);
   faults.push(...rangeFaults(range, block));
-  const wrong = addressFault(gateway, block);
+  const wrong = addressFault(gateway, block) ?? hostFault(gateway, block);
   if (wrong !== undefined) faults.push(`invalid gateway ${gateway}: ${wrong}`);
   for (const [name, address] of Object.entries(reserved)) {
     const fault = addressFault(address, block);
@@ -54,6 +55,13 @@ function rangeFaults(range: string, subnet: Cidr): string[] {
   if (!overlaps(block, subnet))
     faults.push(`invalid ip-range ${range}: parent subnet ${parent} doesn't contain ip-range`);
   return faults;
+}
+
+/** SwarmKit takes such a gateway, and then never allocates the network. */
+function hostFault(text: string, subnet: Cidr): string | undefined {
+  const address = parseIp(text);
+  if (!address || !unusable(subnet).includes(address.value)) return undefined;
+  return `no host of ${formatCidr(subnet)} can have this address`;
 }
 
 function addressFault(text: string, subnet: Cidr): string | undefined {

@@ -1,6 +1,6 @@
 import { SwarmError } from '../../base/errors.ts';
 import { formatCidr, overlaps } from '../../base/cidr.ts';
-import { findIngress, readVxlanIds, VXLAN_OPTION } from '../../allocator/index.ts';
+import { findIngress, PREDEFINED_LABEL, readVxlanIds, VXLAN_OPTION } from '../../allocator/index.ts';
 import type { Network } from '../../model/index.ts';
 import type { View } from '../../store/index.ts';
 import { rpcError } from '../rpc-error.ts';
@@ -26,6 +26,7 @@ export function isPredefinedName(name: string): boolean {
  */
 export function checkRequest(request: NetworkRequest): void {
   const { name, driver, scope, ipam } = request;
+  if (name.trim() === '') throw invalid('invalid name: name is empty');
   if (isPredefinedName(name)) throw forbidden(`operation is not permitted on predefined ${name} network`);
   if (driver === 'overlay' && scope === 'local')
     throw forbidden('cannot downgrade network scope for overlay networks');
@@ -36,12 +37,17 @@ export function checkRequest(request: NetworkRequest): void {
   if (request.attachable && request.ingress)
     throw rpcError('InvalidArgument', 'ingress network cannot be attachable');
   checkServiceName({ name, labels: {} });
+  if (Object.hasOwn(request.labels, PREDEFINED_LABEL))
+    throw rpcError(
+      'PermissionDenied',
+      `label ${PREDEFINED_LABEL} is for internally created predefined networks and cannot be applied by users`,
+    );
   if (driver === '')
     throw rpcError('InvalidArgument', 'driver name: if driver is specified name is required');
+  if (driver === 'null') throw noPlugin(driver);
   if (!DRIVERS.has(driver)) throw new SwarmError('not-found', `plugin "${driver}" not found`);
   const ipamDriver = ipam?.driver ?? '';
-  if (ipamDriver !== '' && ipamDriver !== 'default')
-    throw new SwarmError('not-found', `plugin "${ipamDriver}" not found`);
+  if (ipamDriver !== '' && ipamDriver !== 'default') throw noPlugin(ipamDriver);
   checkOptions(request.options);
 }
 
@@ -91,6 +97,10 @@ export function checkAgainstOthers(view: Pick<View, 'all' | 'byName'>, request: 
     const used = idsIn(optionsOf(other)).find((id) => ids.has(id));
     if (used !== undefined) throw invalid(`the VXLAN id ${used} is in use by network ${name}`);
   }
+}
+
+function noPlugin(name: string): SwarmError {
+  return rpcError('InvalidArgument', `error during lookup of plugin ${name}`);
 }
 
 export function nameTaken(name: string): SwarmError {

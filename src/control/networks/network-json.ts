@@ -1,6 +1,9 @@
 import type { IpamOptions, Network } from '../../model/index.ts';
 import { timeText } from '../shapes/common.ts';
 
+/** Of a network that each engine makes by itself: what it is made from stays there. */
+const NO_IPAM = { Driver: '', Options: null, Config: [] };
+
 /** A network of the swarm as Docker shows it where no container of this host is on it. */
 export function networkJson({ id, meta, spec, allocated }: Network): Record<string, unknown> {
   // Until it is allocated, what the user asked for.
@@ -14,14 +17,14 @@ export function networkJson({ id, meta, spec, allocated }: Network): Record<stri
     Driver: driver?.name ?? '',
     EnableIPv4: true,
     EnableIPv6: spec.ipv6,
-    IPAM: ipamJson(ipam),
+    IPAM: spec.nodeLocal ? NO_IPAM : ipamJson(ipam),
     Internal: spec.internal,
     Attachable: spec.attachable,
     Ingress: spec.ingress,
     ConfigFrom: { Network: spec.configFrom ?? '' },
     ConfigOnly: false,
     Containers: null,
-    Options: driver?.options ?? {},
+    Options: spec.nodeLocal ? null : (driver?.options ?? {}),
     Labels: spec.annotations.labels,
   };
 }

@@ -1,3 +1,4 @@
+import { asObject } from '../../base/json.ts';
 import { isPredefined } from '../../allocator/index.ts';
 import type { Handler } from '../context.ts';
 import { queryBool } from '../query.ts';
@@ -5,6 +6,7 @@ import { networkFilters, networkTest } from './filter.ts';
 import { findNetwork, isRemainder } from './find-network.ts';
 import { askEngine, localNetworks, passAnswer, readNetworks } from './local-networks.ts';
 import { networkJson } from './network-json.ts';
+import { withVerbose } from './verbose.ts';
 
 /** `GET /networks`: the swarm's, then those that only the local engine has. Without the engine the swarm's alone. */
 export const listNetworks: Handler = async (call, { store, engine }) => {
@@ -34,7 +36,9 @@ export const inspectNetwork: Handler = async (call, { store, engine }) => {
   const answer = local
     ? await askEngine(engine, `/networks/${id}?verbose=${verbose}`, call.signal)
     : undefined;
-  if (swarm && answer?.status !== 200) call.json(200, networkJson(swarm));
-  else if (answer) passAnswer(call, answer);
+  if (swarm) {
+    const shown = answer?.status === 200 ? asObject(answer.value) : networkJson(swarm);
+    call.json(200, verbose ? withVerbose(shown, store.view, swarm) : shown);
+  } else if (answer) passAnswer(call, answer);
   else call.json(200, local?.entry);
 };

@@ -8,6 +8,7 @@ export interface NetworkRequest {
   readonly name: string;
   readonly driver: string;
   readonly scope: string;
+  readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly internal: boolean;
   readonly attachable: boolean;
@@ -34,6 +35,7 @@ const networkRequest = struct<NetworkRequest>('CreateRequest', {
   name: field('Name', text),
   driver: field('Driver', text),
   scope: field('Scope', text),
+  ipv4: field('EnableIPv4', optional(flag)),
   ipv6: field('EnableIPv6', optional(flag)),
   internal: field('Internal', flag),
   attachable: field('Attachable', flag),

@@ -134,12 +134,38 @@ describe('POST /networks/create', () => {
   });
 
   it.each<[string, object, number, string]>([
-    ['a predefined name', { Name: 'host' }, 403, 'operation is not permitted on predefined host network'],
-    ['no name', { Name: '' }, 400, 'name must be provided'],
+    ['a predefined name', { Name: 'host' }, 409, 'network with name host already exists'],
+    [
+      'the name of none',
+      { Name: 'default' },
+      403,
+      'operation is not permitted on predefined default network',
+    ],
+    ['no name', { Name: ' ' }, 400, 'invalid name: name is empty'],
     ['a wrong name', { Name: 'a.b' }, 400, 'name must be valid as a DNS name component'],
     ['a long name', { Name: 'a'.repeat(64) }, 400, 'name must be 63 characters or fewer'],
     ['an unknown driver', { Driver: 'weave', Scope: 'swarm' }, 404, 'plugin "weave" not found'],
-    ['an IPAM plugin', { IPAM: { Driver: 'infoblox' } }, 404, 'plugin "infoblox" not found'],
+    ['an IPAM plugin', { IPAM: { Driver: 'infoblox' } }, 400, 'error during lookup of plugin infoblox'],
+    ['no driver', { Driver: 'null', Scope: 'swarm' }, 400, 'error during lookup of plugin null'],
+    [
+      'a label of ours',
+      { Labels: { 'com.docker.swarm.predefined': 'true' } },
+      403,
+      'label com.docker.swarm.predefined is for internally created predefined networks',
+    ],
+    ['no IPv4', { EnableIPv4: false }, 400, 'IPv4 cannot be disabled in a Swarm scoped network'],
+    [
+      'a config that is not there',
+      { ConfigFrom: { Network: 'mine' } },
+      404,
+      'configuration network "mine" does not exist',
+    ],
+    [
+      'a gateway that no host can be',
+      { IPAM: { Config: [{ Subnet: '10.9.0.0/24', Gateway: '10.9.0.255' }] } },
+      400,
+      'invalid gateway 10.9.0.255: no host of 10.9.0.0/24 can have this address',
+    ],
     ['a smaller scope', { Scope: 'local' }, 403, 'cannot downgrade network scope for overlay networks'],
     [
       'an attachable ingress',
@@ -245,6 +271,25 @@ describe('POST /networks/create', () => {
     ]);
   });
 
+  it('refuses to encrypt where the kernel beside it can not, and only there', async () => {
+    const encrypted = overlay({ Options: { encrypted: '' } });
+    for (const [can, status] of [
+      [false, 501],
+      [true, 201],
+      [undefined, 201],
+    ] as const) {
+      await using it = await startControlApi({
+        engine: engineWith(BRIDGE),
+        canEncrypt: () => Promise.resolve(can),
+      });
+      const answer = await it.call('POST', '/networks/create', encrypted);
+      expect(answer.status).toBe(status);
+      if (!can && status === 501)
+        expect(answer.message).toContain("can't be encrypted: the kernel of this host");
+      expect((await it.call('POST', '/networks/create', overlay({ Name: 'open' }))).status).toBe(201);
+    }
+  });
+
   it('leaves networks of the engine to the engine', async () => {
     const engine = engineWith(BRIDGE);
     await using it = await api(engine);
@@ -261,7 +306,8 @@ describe('POST /networks/create', () => {
   });
 
   it('makes a network of another driver for the swarm, which is each node’s own', async () => {
-    await using it = await api();
+    const config = { ...MINE, Id: 'f'.repeat(64), Name: 'lan-config', ConfigOnly: true };
+    await using it = await api(engineWith(BRIDGE, config));
     const body = { Name: 'lan', Driver: 'macvlan', Scope: 'swarm', ConfigFrom: { Network: 'lan-config' } };
     expect((await it.call('POST', '/networks/create', body)).status).toBe(201);
     expect(it.store.view.byName('network', 'lan')?.spec).toMatchObject({

@@ -103,7 +103,7 @@ test.each([
     400,
     'cannot unmarshal number',
   ],
-  ['work1', '1', { Role: 'manager', Availability: 'active' }, 501, 'install swarmd beside its engine'],
+  ['work1', '1', { Role: 'manager', Availability: 'active' }, 501, 'cannot become a manager'],
   [
     'self1',
     '1',

@@ -78,8 +78,7 @@ function refuseRole(view: View, node: Node, wanted: NodeRole): never {
   if (wanted === 'manager')
     throw new SwarmError(
       'unsupported',
-      `node ${node.id} runs a Docker Engine alone and cannot become a manager: install swarmd beside its engine ` +
-        'first (promoting nodes follows in a later version; until then a swarm has one manager)',
+      `node ${node.id} cannot become a manager: a swarm has one manager yet (promoting nodes follows in a later version)`,
     );
   const managers = [...view.all('node')].filter(({ role }) => role === 'manager');
   if (managers.length <= 1)

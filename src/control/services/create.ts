@@ -6,6 +6,7 @@ import { checkPublishedPorts } from '../networks/published-ports.ts';
 import { rpcError } from '../rpc-error.ts';
 import { checkExistence } from '../validate/references.ts';
 import { checkServiceSpec, isJob } from '../validate/service.ts';
+import { meshWarnings } from './mesh-warnings.ts';
 import { randomName } from './random-name.ts';
 import { readSpec, registryAuthOf, withNetworkIds, withRegistryAuth } from './read-spec.ts';
 
@@ -18,8 +19,10 @@ export const createService: Handler = async (call, context) => {
   );
   checkServiceSpec(spec);
   const nowMs = context.times.wallMs();
+  // Before engines begin to listen on its ports themselves.
+  const warnings = await meshWarnings(store.view, context.mesh, spec);
   const id = await store.update((tx) => insert(tx, spec, nowMs));
-  call.json(201, { ID: id, Warnings: null });
+  call.json(201, { ID: id, Warnings: warnings.length > 0 ? warnings : null });
 };
 
 function named(spec: ServiceSpec, isTaken: (name: string) => boolean): ServiceSpec {

@@ -10,6 +10,7 @@ import { queryVersion } from '../query.ts';
 import { outOfSequence, rpcError } from '../rpc-error.ts';
 import { checkExistence } from '../validate/references.ts';
 import { checkServiceSpec } from '../validate/service.ts';
+import { meshWarnings } from './mesh-warnings.ts';
 import { readSpec, registryAuthOf, withNetworkIds, withRegistryAuth } from './read-spec.ts';
 
 /** What an update asks for. */
@@ -33,8 +34,11 @@ export const updateService: Handler = async (call, context) => {
   const spec = withRegistryAuth(given, registryAuth(call, service, authFrom));
   checkServiceSpec(spec);
   const change = { id: service.id, version, spec, rollback, nowMs: times.wallMs() };
+  // Before engines begin to listen on its ports themselves.
+  const next = rollback ? (service.previousSpec ?? spec) : spec;
+  const warnings = await meshWarnings(store.view, context.mesh, next, service.spec);
   await store.update((tx) => apply(tx, change));
-  call.json(200, { Warnings: null });
+  call.json(200, { Warnings: warnings.length > 0 ? warnings : null });
 };
 
 type AuthFrom = 'spec' | 'previous-spec';

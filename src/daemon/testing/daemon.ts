@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SYSTEM_TIMES } from '../../base/clock.ts';
 import { createLog } from '../../base/log.ts';
+import type { Endpoints } from '../../endpoints/index.ts';
+import type { EndpointsSource } from '../../model/index.ts';
 import { startApiServer } from '../../docker-api/index.ts';
 import { parseEngineAddress } from '../../engine/index.ts';
+import type { Balancer, BalancerOptions } from '../../balancer/index.ts';
 import { createApi } from '../api.ts';
+import { Balancing } from '../balancing.ts';
 import { LocalEngine } from '../local-engine.ts';
 import { openState } from '../open-state.ts';
 import { RecentEvents } from '../recent-events.ts';
@@ -25,13 +29,26 @@ export interface Answer {
 export interface TestDaemon extends AsyncDisposable {
   readonly engine: FakeEngine;
   readonly life: SwarmLife;
+  readonly balancing: Balancing;
+  readonly local: LocalEngine;
+  /** As a restart of the daemon does; the last one has ended. */
+  restartBalancing(): Balancing;
+  /** What a removal says instead of removing. */
+  failRemovals(words: string | undefined): void;
+  /** One word for each time that what is balanced was removed. */
+  readonly removals: readonly string[];
   readonly folder: StateFolder;
   /** Where its API listens. */
   readonly socket: string;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
 }
 
-export async function startDaemon(parts: Partial<LifeOptions> = {}): Promise<TestDaemon> {
+/** What a daemon may have besides: what a swarm's life is told, and a balancer. */
+interface Parts extends Partial<LifeOptions> {
+  readonly balancer?: (options: BalancerOptions) => Balancer;
+}
+
+export async function startDaemon({ balancer, ...parts }: Parts = {}): Promise<TestDaemon> {
   const disk = mkdtempSync(join(tmpdir(), 'swarmd-'));
   const fake = await new FakeEngine(join(disk, 'engine.sock')).start();
   const engine = new LocalEngine(parseEngineAddress(`unix://${fake.path}`));
@@ -49,6 +66,7 @@ export async function startDaemon(parts: Partial<LifeOptions> = {}): Promise<Tes
         port: 2377,
         logs: { subscribe: () => (async function* nothing() {})() },
         engineToken: () => 'TOKEN',
+        endpoints: silentEndpoints(),
         close: () => Promise.resolve(),
       });
     },
@@ -59,10 +77,38 @@ export async function startDaemon(parts: Partial<LifeOptions> = {}): Promise<Tes
     ...parts,
   });
   const socket = join(disk, 'api.sock');
-  const handle = createApi({ engine, life, events, times, log, stopping: stopping.signal });
+  const removals: string[] = [];
+  let removalFault: string | undefined;
+  const newBalancing = (): Balancing =>
+    new Balancing({
+      mode: 'auto',
+      ...{ engine, folder, times, log },
+      swarm: () => life.swarm,
+      createBalancer: (options) => Promise.resolve((balancer ?? idleBalancer)(options)),
+      removeBalancing: () => {
+        if (removalFault !== undefined) return Promise.reject(new Error(removalFault));
+        removals.push('removed');
+        return Promise.resolve();
+      },
+    });
+  let balancing = newBalancing();
+  const handle = createApi({
+    ...{ engine, life, events, times, log },
+    get balancing() {
+      return balancing;
+    },
+    stopping: stopping.signal,
+  });
   const server = await startApiServer({ listen: [{ kind: 'unix', path: socket }], handle });
   return {
     engine: fake,
+    local: engine,
+    get balancing() {
+      return balancing;
+    },
+    restartBalancing: () => (balancing = newBalancing()),
+    removals,
+    failRemovals: (words) => void (removalFault = words),
     life,
     folder,
     socket,
@@ -70,11 +116,44 @@ export async function startDaemon(parts: Partial<LifeOptions> = {}): Promise<Tes
     async [Symbol.asyncDispose]() {
       stopping.abort();
       await server.close(0);
+      await balancing.run(stopping.signal);
       await life.close();
       await engine.close();
       await fake.stop();
       rmSync(disk, { recursive: true, force: true });
     },
+  };
+}
+
+function idleBalancer(): Balancer {
+  return {
+    mode: 'none',
+    run: (signal) =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+    examine: () => Promise.resolve([]),
+  };
+}
+
+/** Of a manager that has no port and no loops. */
+function silentEndpoints(): Endpoints {
+  const source: EndpointsSource = {
+    watch: (signal) =>
+      (async function* nothing() {
+        await new Promise<void>((resolve) =>
+          signal.addEventListener('abort', () => resolve(), { once: true }),
+        );
+      })(),
+    report: () => Promise.resolve(),
+    answer: () => Promise.resolve(),
+  };
+  return {
+    routes: () => undefined,
+    run: () => Promise.resolve(),
+    sourceOf: () => source,
+    reportOf: () => undefined,
+    ask: () => Promise.resolve(undefined),
+    mayStop: () => true,
+    onMayStop: () => () => undefined,
   };
 }
 

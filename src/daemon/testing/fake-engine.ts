@@ -9,10 +9,18 @@ export class FakeEngine implements AsyncDisposable {
   /** The body of the last join. */
   joined: Record<string, unknown> = {};
   swarm: { LocalNodeState: string; NodeID: string; Error: string } = OUTSIDE;
+  /** `host:port` of the managers that it knows. */
+  managers: readonly string[] = [];
+  /** Where it keeps its data. */
+  dataRoot = '/nowhere';
+  /** Its containers, by their ids, as their own route gives them. */
+  readonly containers = new Map<string, object>();
   /** What a join says instead of joining. */
   refusal: string | undefined;
   /** Its connection breaks when it has joined. */
   isLostAtJoin = false;
+  /** It is about to stop: who is connected is answered, nobody else. */
+  isStopping = false;
   /** The id of the node that a join makes of it. */
   becomes = '';
   #server: Server | undefined;
@@ -60,7 +68,11 @@ export class FakeEngine implements AsyncDisposable {
         });
         break;
       case 'GET /info':
-        send(200, { ID: 'engine', NCPU: 2, Swarm: this.swarm });
+        if (this.isStopping) this.#server?.close();
+        send(200, {
+          ...{ ID: 'engine', NCPU: 2, DockerRootDir: this.dataRoot },
+          Swarm: { ...this.swarm, RemoteManagers: this.managers.map((Addr) => ({ Addr })) },
+        });
         break;
       case 'GET /networks':
         send(200, []);
@@ -82,8 +94,13 @@ export class FakeEngine implements AsyncDisposable {
         this.swarm = OUTSIDE;
         send(200);
         break;
-      default:
-        send(418, { message: `engine: ${route}` });
+      default: {
+        const [, noun, id = ''] = path.split('/');
+        const { containers } = this;
+        if (noun !== 'containers' || containers.size === 0) send(418, { message: `engine: ${route}` });
+        else if (id === 'json') send(200, [...containers.values()]);
+        else send(containers.has(id) ? 200 : 404, containers.get(id) ?? { message: 'No such container' });
+      }
     }
   }
 }

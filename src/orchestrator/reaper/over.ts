@@ -7,10 +7,13 @@ export function isOver(task: Task): boolean {
   return hasEnded(state) || (stateRank(state) < stateRank('assigned') && !isOpen(task));
 }
 
-/** Whether a task's row is to go, whatever the history may keep: it is told to, or belongs to no service and is lost. */
+/**
+ * Whether a task's row is to go, whatever the history may keep: it is told to, or has ended and belongs to no service. Such a
+ * task is a container's place on a network, of which nobody asks for a history; SwarmKit keeps those that failed for ever.
+ */
 export function isToGo(task: Task): boolean {
   if (task.desiredState === 'remove') return isOver(task);
-  return task.serviceId === '' && task.status.state === 'orphaned';
+  return task.serviceId === '' && hasEnded(task.status.state);
 }
 
 /**

@@ -301,6 +301,30 @@ describe('lost nodes', () => {
   });
 });
 
+describe('places on networks of containers that are no tasks', () => {
+  it('stay while they are used, and go when they ended, without a new one', async () => {
+    cluster = await SimulatedCluster.start({ nodes: 1, loops, cluster: { taskHistoryLimit: 0 } });
+    const { id } = await cluster.createService();
+    await cluster.advance(1000);
+    const [task] = cluster.tasks(id);
+    if (!task) throw new Error('no task');
+    const ends = ['failed', 'rejected', 'complete', 'shutdown'] as const;
+    await cluster.store.update((tx) => {
+      for (const name of ends) tx.create('task', { ...task, id: name, serviceId: '', slot: 0 });
+    });
+    await cluster.advance(60_000);
+    expect(cluster.tasks()).toHaveLength(5);
+    await cluster.store.update((tx) => {
+      for (const state of ends) {
+        const place = tx.get('task', state);
+        if (place) tx.update('task', { ...place, status: { ...place.status, state } });
+      }
+    });
+    await cluster.advance(1000);
+    expect(ids(cluster.tasks())).toEqual([task.id]);
+  });
+});
+
 describe('the reaper', () => {
   it('leaves tasks alone that are under way', async () => {
     cluster = await SimulatedCluster.start({ nodes: 1, loops, cluster: { taskHistoryLimit: 0 } });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { startHosts, until, type Host, type Hosts } from '../../hosts/index.ts';
+import { startHosts, until, type EngineVersion, type Host, type Hosts } from '../../hosts/index.ts';
 import { Swarmd } from '../swarmd.ts';
 
 /** One line of `docker service ps`. */
@@ -45,46 +45,70 @@ export function eventually<T>(
   });
 }
 
-/** A swarm of a manager's host and two plain engines, the second of them of today. */
+export interface ServiceSwarmOptions {
+  /** One a host; 20.10 twice and one of today if nothing is said. */
+  readonly engines?: readonly EngineVersion[];
+  /** How many of the first hosts run swarmd: the manager, which is the first, and workers; 1 if nothing is said. */
+  readonly swarmds?: number;
+  readonly swarmdArgs?: readonly string[];
+  /** Archives with images that every host has beside the usual ones. */
+  readonly archives?: readonly string[];
+}
+
+/** A swarm of a manager's host and workers, as a rule two plain engines, the second of them of today. */
 export class ServiceSwarm implements AsyncDisposable {
   readonly hosts: Hosts;
+  /** The manager's. */
   readonly swarmd: Swarmd;
+  /** The manager's and those of workers, by their hosts. */
+  readonly swarmds: readonly Swarmd[];
 
-  private constructor(hosts: Hosts, swarmd: Swarmd) {
+  protected constructor(hosts: Hosts, options: ServiceSwarmOptions) {
+    const args = options.swarmdArgs ?? [];
     this.hosts = hosts;
+    this.swarmds = hosts.all.slice(0, options.swarmds ?? 1).map((host) => new Swarmd(host, { args }));
+    const [swarmd] = this.swarmds;
+    if (!swarmd) throw new Error('a swarm needs a manager');
     this.swarmd = swarmd;
   }
 
-  static async start(): Promise<ServiceSwarm> {
-    const hosts = await startHosts({
-      count: 3,
-      engine: ['20.10', '20.10', '28.5'],
-      dockerdEnv: { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: '1' },
-    });
-    const swarmd = new Swarmd(hosts.at(0));
-    const swarm = new ServiceSwarm(hosts, swarmd);
+  static async start(options: ServiceSwarmOptions = {}): Promise<ServiceSwarm> {
+    const hosts = await startServiceHosts(options);
+    return new ServiceSwarm(hosts, options).joined(options);
+  }
+
+  /** Starts what runs swarmd, and makes a swarm of all; leaves nothing where that fails. */
+  protected async joined({ archives = [] }: ServiceSwarmOptions): Promise<this> {
     try {
-      await swarmd.start();
-      const [manager, ...workers] = hosts.all;
-      await swarmd.docker('swarm', 'init', '--advertise-addr', manager?.ip ?? '');
-      const token = await swarmd.docker('swarm', 'join-token', '-q', 'worker');
-      for (const worker of workers)
-        await worker.docker('swarm', 'join', '--token', token, `${manager?.ip}:2377`);
+      const load = async (host: Host): Promise<void> => {
+        for (const archive of archives) await host.loadImages(archive);
+      };
+      await Promise.all([...this.swarmds.map((one) => one.start()), ...this.hosts.all.map(load)]);
+      const [manager, ...workers] = this.hosts.all;
+      await this.docker('swarm', 'init', '--advertise-addr', manager?.ip ?? '');
+      for (const worker of workers) await this.join(worker);
       await eventually('all nodes are ready', async () => {
-        const states = await swarmd.docker('node', 'ls', '--format', '{{.Status}}');
-        return states === 'Ready\nReady\nReady' || undefined;
+        const states = await this.docker('node', 'ls', '--format', '{{.Status}}');
+        return states === this.hosts.all.map(() => 'Ready').join('\n') || undefined;
       });
     } catch (error) {
-      const log = swarmd.log.slice(-3_000);
-      await swarm[Symbol.asyncDispose]();
+      const log = this.swarmd.log.slice(-3_000);
+      await this[Symbol.asyncDispose]();
       throw new Error(`${String(error)}\n${log}`, { cause: error });
     }
-    return swarm;
+    return this;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.swarmd.kill();
+    await Promise.allSettled(this.swarmds.map((one) => one.kill()));
     await this.hosts.close();
+  }
+
+  /** Lets a host join as a worker: by its swarmd where it has one, else by its engine. */
+  async join(worker: Host): Promise<void> {
+    const token = await this.docker('swarm', 'join-token', '-q', 'worker');
+    const own = this.swarmds.find(({ host }) => host === worker) ?? worker;
+    await own.docker('swarm', 'join', '--token', token, `${this.swarmd.host.ip}:2377`);
   }
 
   docker(...args: string[]): Promise<string> {
@@ -169,6 +193,16 @@ export class ServiceSwarm implements AsyncDisposable {
   async remove(...names: string[]): Promise<void> {
     await this.docker('service', 'rm', ...names);
   }
+}
+
+/** The hosts of such a swarm, with their engines. */
+export function startServiceHosts({ engines }: ServiceSwarmOptions): Promise<Hosts> {
+  const versions = engines ?? ['20.10', '20.10', '28.5'];
+  return startHosts({
+    count: versions.length,
+    engine: versions,
+    dockerdEnv: { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: '1' },
+  });
 }
 
 function containerName({ Name, ID }: TaskRow): string {

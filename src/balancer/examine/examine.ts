@@ -1,0 +1,130 @@
+import type { BalancedNetwork, DoctorFinding, ServiceEndpoints } from '../../model/index.ts';
+import type { Enforcement } from '../enforcement.ts';
+import type { Firewall } from '../firewall.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { placeKey, placeName } from '../places.ts';
+import { ownerOfPort } from '../ports/port-owner.ts';
+import { portKey } from '../ports/reserved-ports.ts';
+import { firewallRules, type Place } from '../rules/index.ts';
+import { sandboxName } from '../sandboxes.ts';
+import type { OverlayPeers } from '../peers/overlay-peers.ts';
+import type { KnownState } from '../state.ts';
+import { fault, ok, warning } from './finding.ts';
+import { peerFindings } from './peers.ts';
+import { rulesFinding } from './places.ts';
+import { addressFinding } from './service.ts';
+
+/** Networks that are looked at, at most. */
+const MOST_NETWORKS = 16;
+
+export interface Examined {
+  readonly nodeId: string;
+  readonly state: KnownState;
+  readonly enforcement: Enforcement;
+  readonly kernel: Kernel;
+  readonly firewall: Firewall;
+  readonly peers: Pick<OverlayPeers, 'isUnheard'>;
+}
+
+/** What is wrong, and what is right, on this node: for one service, or for all that concerns no service ('' ). */
+export async function examineHost(host: Examined, serviceId: string): Promise<readonly DoctorFinding[]> {
+  const { state } = host;
+  const endpoints = [...state.services.values()].filter((one) => one.serviceId === serviceId);
+  const networks =
+    serviceId === ''
+      ? [...state.networks.values()]
+      : endpoints.flatMap(({ networkId }) => state.networks.get(networkId) ?? []);
+  const byNetwork = networks.slice(0, MOST_NETWORKS).map(async (network) => {
+    const service = endpoints.find(({ networkId }) => networkId === network.id);
+    const told = service ? [addressFinding(service, network.address, network.name)] : [];
+    return [...told, ...(await networkFindings(host, network, service))];
+  });
+  const homeless = endpoints
+    .filter(({ networkId }) => !state.networks.has(networkId))
+    .map((one) => addressFinding(one, '', one.networkId));
+  const ports = serviceId === '' || endpoints.some((one) => one.ports.length > 0);
+  const found = await Promise.all([...byNetwork, ports ? meshFindings(host, endpoints) : []]);
+  return [...homeless, ...found.flat()];
+}
+
+async function networkFindings(
+  { enforcement, kernel, state, nodeId, peers: overlay }: Examined,
+  network: BalancedNetwork,
+  service: ServiceEndpoints | undefined,
+): Promise<readonly DoctorFinding[]> {
+  const place: Place = network.ingress ? { kind: 'mesh' } : { kind: 'network', networkId: network.id };
+  const sandbox = enforcement.sandboxOf(place);
+  const name = placeName(place, state.networks);
+  if (!sandbox) return [noSandbox(network, name)];
+  const frame = enforcement.wished.frames.get(placeKey(place));
+  const isUnheard = (address: string): boolean => overlay.isUnheard(network.id, address);
+  const [rules, peers] = await Promise.all([
+    frame && rulesFinding(kernel, frame, enforcement.wished.unitsOf(placeKey(place)), sandbox, name),
+    service ? peerFindings(kernel, nodeId, service, sandbox, network.name, isUnheard) : [],
+  ]);
+  return [...(rules ? [rules] : []), ...peers];
+}
+
+/** The engine makes a network when the first of its containers comes, the mesh's when it joins. */
+function noSandbox(network: BalancedNetwork, name: string): DoctorFinding {
+  const file = sandboxName(network);
+  if (network.ingress)
+    return fault(
+      name,
+      `The engine has no sandbox for it (${file}): see its log, and whether docker network ls shows ${network.name}`,
+    );
+  return warning(
+    name,
+    `The engine has made no sandbox for it (${file}): no container here is on the network`,
+  );
+}
+
+/** The way from the host's ports to the mesh's sandbox. */
+async function meshFindings(
+  { enforcement, kernel, firewall }: Examined,
+  endpoints: readonly ServiceEndpoints[],
+): Promise<readonly DoctorFinding[]> {
+  const host: Place = { kind: 'host' };
+  const frame = enforcement.wished.frames.get(placeKey(host));
+  const sandbox = enforcement.sandboxOf(host);
+  const rules =
+    frame &&
+    sandbox &&
+    (await rulesFinding(kernel, frame, enforcement.wished.unitsOf('host'), sandbox, 'this host'));
+  const opened = frame ? [await firewallFinding(firewall, enforcement.facts.meshAddress)] : [];
+  return [...(rules ? [rules] : []), ...opened, ...(await takenFindings(enforcement, endpoints))];
+}
+
+async function firewallFinding(firewall: Firewall, meshAddress: string): Promise<DoctorFinding> {
+  const subject = 'firewall';
+  const needed = firewallRules(meshAddress).length;
+  try {
+    const present = await firewall.present();
+    if (present === undefined) return ok(subject, 'It drops nothing that is forwarded');
+    if (present === needed) return ok(subject, `It lets published ports through to ${meshAddress}`);
+    return fault(
+      subject,
+      `It may drop what goes to published ports: ${needed - present} of ${needed} openings are missing; swarmd puts them back within seconds`,
+    );
+  } catch (error) {
+    return fault(subject, `It can't be seen: ${String(error)}`);
+  }
+}
+
+async function takenFindings(
+  { takenPorts }: Enforcement,
+  endpoints: readonly ServiceEndpoints[],
+): Promise<readonly DoctorFinding[]> {
+  const own = new Set(endpoints.flatMap(({ ports }) => ports.map(portKey)));
+  const taken = takenPorts.filter((port) => endpoints.length === 0 || own.has(portKey(port)));
+  return Promise.all(
+    taken.map(async (port) => {
+      const owner = await ownerOfPort(port).catch(() => undefined);
+      return fault(
+        `port ${port.published}/${port.protocol}`,
+        'Something on the host listens there already, and the mesh leaves it alone: stop that, or publish another port' +
+          (owner === undefined ? '' : `. It is ${owner}`),
+      );
+    }),
+  );
+}

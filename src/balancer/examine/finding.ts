@@ -1,0 +1,13 @@
+import type { DoctorFinding } from '../../model/index.ts';
+
+export function ok(subject: string, text: string): DoctorFinding {
+  return { verdict: 'ok', subject, text };
+}
+
+export function warning(subject: string, text: string): DoctorFinding {
+  return { verdict: 'warning', subject, text };
+}
+
+export function fault(subject: string, text: string): DoctorFinding {
+  return { verdict: 'fault', subject, text };
+}

@@ -1,0 +1,61 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Due } from './enforcement.ts';
+import type { PlaceRules } from './place-rules.ts';
+
+const EVERY_MS = 1_000;
+/**
+ * Places, beside the host, that are looked at in one turn: all of them within a few turns, and never many at
+ * once.
+ */
+const TURNS = 4;
+const MOST_IN_A_TURN = 8;
+
+export interface Repairable {
+  readonly places: ReadonlyMap<string, PlaceRules>;
+  readonly inodeOf: (path: string) => Promise<number>;
+  /** Asks for a round. */
+  readonly wake: (due: Partial<Due>) => void;
+}
+
+/**
+ * Looks again and again whether what was put into the kernel is still there, the host each time and the other
+ * places in turn, and has what is gone made anew. A published port that was taken, and the engine's firewall,
+ * are tried anew on the way.
+ */
+export async function keepRepaired(
+  { places, inodeOf, wake }: Repairable,
+  clock: Clock,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  let next = 0;
+  for (let turn = 0; !signal.aborted; turn++) {
+    await clock.pause(EVERY_MS, signal);
+    if (signal.aborted) return;
+    const others = [...places.keys()].filter((key) => key !== 'host');
+    const count = Math.min(MOST_IN_A_TURN, Math.ceil(others.length / TURNS));
+    const keys = Array.from({ length: count }, (_, at) => others[(next + at) % others.length] ?? '');
+    next = others.length === 0 ? 0 : (next + count) % others.length;
+    for (const key of ['host', ...keys]) {
+      const place = places.get(key);
+      if (!place || (await isIntact(place, inodeOf))) continue;
+      log.warn({ place: key }, 'rules were taken away by somebody else; they are put back');
+      place.distrust();
+      wake({});
+    }
+    if (turn % 2 === 0) wake({ firewall: true });
+    if (turn % 3 === 0) wake({ ports: true });
+  }
+}
+
+/** What can't be seen is not known to be gone; a namespace that is another by now is not looked at. */
+async function isIntact(place: PlaceRules, inodeOf: Repairable['inodeOf']): Promise<boolean> {
+  const { path, inode } = place.sandbox ?? { path: '', inode: 0 };
+  try {
+    if (path !== '' && (await inodeOf(path)) !== inode) return true;
+    return await place.intact();
+  } catch {
+    return true;
+  }
+}

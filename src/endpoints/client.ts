@@ -1,0 +1,196 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { backoffMs } from '../base/async.ts';
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { BalancerReport, DoctorFinding, EndpointsSource, EndpointsUpdate } from '../model/index.ts';
+import type { SwarmCredentials } from '../swarmkit/index.ts';
+import { linkTo, type LinkTimes } from './client-link.ts';
+import { Outbox } from './client-outbox.ts';
+import { wholeUpdates } from './client-parts.ts';
+import { updateFromWire, versionOf } from './client-wire.ts';
+
+/** Where a worker's balancer finds its managers. */
+export interface RemoteOptions {
+  /** `host:port` of those that are known now; asked before each attempt. */
+  readonly managers: () => readonly string[];
+  /** What the node proves itself with, read anew for each connection. May throw, in words. */
+  readonly credentials: () => SwarmCredentials;
+  readonly clock: Clock;
+  /** Of [0, 1). */
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly linkTimes?: LinkTimes;
+}
+
+/** The managers over the swarm's port. One watch at a time. */
+export interface RemoteEndpoints extends EndpointsSource {
+  /** Has the connection made anew: the node's certificate is another one. */
+  reconnect(): void;
+}
+
+const LINK_TIMES: LinkTimes = { firstUpdateMs: 10_000, pingMs: 5_000, pingAnswerMs: 5_000 };
+const FIRST_RETRY_MS = 200;
+/** SwarmKit's agents wait no longer either. */
+const LAST_RETRY_MS = 8_000;
+/** Managers that do not know this service are Docker's own; one of them may become one of ours. */
+const UNAWARE_MS = 5 * 60_000;
+const LOOK_AGAIN_MS = 5_000;
+/** Of managers that fail in turns, each in its own way. */
+const REASONS_MAX = 8;
+
+/** Where a worker's balancer learns what to do: from whichever manager answers, over gRPC with mutual TLS. */
+export function connectEndpoints(options: RemoteOptions): RemoteEndpoints {
+  return new RemoteSource(options);
+}
+
+class RemoteSource implements RemoteEndpoints {
+  readonly #options: RemoteOptions;
+  readonly #outbox: Outbox;
+  /** Managers that do not know the service, and until when they are not asked again. */
+  readonly #unaware = new Map<string, number>();
+  #turn: number;
+  /** The version of the last update that was given. */
+  #version = 0;
+  #link = new AbortController();
+  /** Why no manager tells anything, as far as that was logged. */
+  readonly #said = new Set<string>();
+
+  constructor(options: RemoteOptions) {
+    const { clock, random, log } = options;
+    this.#options = options;
+    this.#outbox = new Outbox(clock, random, log);
+    this.#turn = Math.floor(random() * 16);
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<EndpointsUpdate, void, undefined> {
+    const { clock, random } = this.#options;
+    for (let failures = 0; !signal.aborted;) {
+      const addr = this.#choose();
+      if (addr === undefined) {
+        await clock.pause(LOOK_AGAIN_MS, signal);
+        continue;
+      }
+      this.#link = new AbortController();
+      const link = this.#link;
+      try {
+        for await (const update of this.#follow(addr, link, signal)) {
+          failures = 0;
+          yield update;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (link.signal.reason === RENEWED) continue;
+        this.#note(addr, error);
+      }
+      await clock.pause(backoffMs(failures++, FIRST_RETRY_MS, LAST_RETRY_MS, random), signal);
+    }
+  }
+
+  report(report: BalancerReport): Promise<void> {
+    this.#outbox.report(report);
+    return Promise.resolve();
+  }
+
+  answer(questionId: string, findings: readonly DoctorFinding[]): Promise<void> {
+    this.#outbox.answer(questionId, findings);
+    return Promise.resolve();
+  }
+
+  reconnect(): void {
+    this.#unaware.clear();
+    this.#link.abort(RENEWED);
+  }
+
+  /** The next one that may know; undefined where none does. */
+  #choose(): string | undefined {
+    const nowMs = this.#options.clock.nowMs();
+    const known = this.#options.managers();
+    for (const [addr, untilMs] of this.#unaware)
+      if (untilMs <= nowMs || !known.includes(addr)) this.#unaware.delete(addr);
+    const left = known.filter((addr) => !this.#unaware.has(addr));
+    return left[this.#turn % left.length];
+  }
+
+  /** What one manager says over one connection, under versions that go on from those before. Ends by throwing. */
+  async *#follow(
+    addr: string,
+    link: AbortController,
+    signal: AbortSignal,
+  ): AsyncGenerator<EndpointsUpdate, void, undefined> {
+    const { credentials, linkTimes = LINK_TIMES, log } = this.#options;
+    const connection = linkTo(addr, credentials(), linkTimes);
+    const ended = AbortSignal.any([link.signal, signal]);
+    const late = setTimeout(() => link.abort(NO_ANSWER), linkTimes.firstUpdateMs);
+    const before = this.#version;
+    let firstAt: number | undefined;
+    let lastAt = 0;
+    let sending: Promise<void> | undefined;
+    const versionAt = (own: number): number =>
+      own <= before || firstAt === undefined ? 0 : own - before - 1 + firstAt;
+    try {
+      for await (const message of wholeUpdates(connection.client.watch({}, { signal: ended }))) {
+        clearTimeout(late);
+        const at = versionOf(message);
+        if (firstAt === undefined) {
+          if (!message.full) throw new ConnectError('the first update is not everything', Code.Internal);
+          firstAt = at;
+          this.#said.clear();
+          log.info({ addr }, 'A manager tells what to balance');
+        } else if (at < lastAt) throw new ConnectError('the versions of updates go back', Code.Internal);
+        lastAt = at;
+        this.#version = before + 1 + at - firstAt;
+        sending ??= this.#outbox
+          .send(connection, versionAt, ended)
+          .finally(() => link.abort(new Error('it takes no reports')));
+        yield updateFromWire(message, this.#version);
+      }
+      throw ENDED;
+    } catch (error) {
+      // An abort of ours shows as a cancelled call: its reason says more.
+      if (link.signal.aborted && !signal.aborted) throw link.signal.reason;
+      // HTTP/2 has many words for a manager that went away.
+      throw firstAt !== undefined && isLoss(error) ? ENDED : error;
+    } finally {
+      clearTimeout(late);
+      link.abort();
+      connection.close();
+      await sending;
+    }
+  }
+
+  #note(addr: string, error: unknown): void {
+    const { clock, log } = this.#options;
+    this.#turn += 1;
+    if (error instanceof ConnectError && error.code === Code.Unimplemented) {
+      this.#unaware.set(addr, clock.nowMs() + UNAWARE_MS);
+      if (this.#isNews(UNAWARE)) log.warn({ addr }, UNAWARE);
+      return;
+    }
+    const reason = error instanceof ConnectError ? error.rawMessage : messageOf(error);
+    // A manager that restarts is back at once.
+    if (error !== ENDED && this.#isNews(reason))
+      log.warn({ addr, reason }, 'No manager tells what to balance; what is known goes on');
+    else log.debug({ addr, reason }, 'A manager does not tell what to balance');
+  }
+
+  /** Whether something is said the first time since a manager told what to balance. */
+  #isNews(reason: string): boolean {
+    const isNews = !this.#said.has(reason) && this.#said.size < REASONS_MAX;
+    if (isNews) this.#said.add(reason);
+    return isNews;
+  }
+}
+
+/** Whether a call ended without its manager's will. */
+function isLoss(error: unknown): boolean {
+  return error instanceof ConnectError && LOSSES.has(error.code);
+}
+
+const LOSSES: ReadonlySet<Code> = new Set([Code.Canceled, Code.Aborted, Code.Unavailable, Code.Unknown]);
+/** Why a connection is given up that is well. */
+const RENEWED = new Error('the certificate of this node was renewed');
+const NO_ANSWER = new Error('it does not answer');
+const ENDED = new ConnectError('the connection has ended', Code.Unavailable);
+const UNAWARE =
+  "The managers of this swarm are Docker's own and know nothing of balancing: this host's virtual IPs and published ports are its engine's work";
