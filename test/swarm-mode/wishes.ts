@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { engineCall } from '../hosts/engine-api.ts';
+import { until } from '../hosts/index.ts';
 import type { Seeded } from '../seeded.ts';
 import { tasksOf } from './observed.ts';
 import type { Swarmd } from './swarmd.ts';
@@ -72,7 +73,7 @@ export class Wishes {
     this.#secrets = new Set(names);
   }
 
-  /** Every task that is to run is one of its service as it is now. */
+  /** Every task that is to run is one of its service as it is now; those of services that are gone end. */
   async checkTasks(): Promise<void> {
     const services = await this.#services();
     for (const { ServiceID, DesiredState, Spec } of (await this.#get('/tasks')) as readonly TaskJson[]) {
@@ -80,7 +81,11 @@ export class Wishes {
       const service = services.find(({ ID }) => ID === ServiceID);
       expect(Spec.ContainerSpec.Env).toEqual(service?.Spec.TaskTemplate.ContainerSpec.Env);
     }
-    expect((await tasksOf(this.#swarmd)).filter(({ service }) => service === '')).toEqual([]);
+    // Those of services that were removed end when connections to them have had their time.
+    await until('no task is left of a service that is gone', 30_000, async () => {
+      const left = (await tasksOf(this.#swarmd)).filter(({ service }) => service === '');
+      return left.length === 0 ? true : undefined;
+    });
   }
 
   async removeAll(): Promise<void> {

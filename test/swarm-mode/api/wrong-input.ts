@@ -282,7 +282,7 @@ function networks(): Refused[] {
   const overlay = { Name: 'wrong', Driver: 'overlay' };
   return rows([
     ['POST /networks/create', '{', 400, BAD_JSON],
-    ['POST /networks/create', { ...overlay, Name: '' }, 400, /name must be provided/],
+    ['POST /networks/create', { ...overlay, Name: '' }, 400, /name is empty/],
     [
       'POST /networks/create',
       { ...overlay, IPAM: { Config: [{ Subnet: 'x' }] } },
