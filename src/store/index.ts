@@ -21,7 +21,8 @@ export {
 } from './types.ts';
 export { parseEtcdAddress, type EtcdAddress } from './etcd/address.ts';
 export { EtcdClient, type EtcdOptions } from './etcd/client.ts';
-export { createCluster, findCluster, removeCluster } from './etcd/cluster.ts';
+export { createCluster, findCluster, LAYOUT, removeCluster } from './etcd/cluster.ts';
 export { Lead, type Leader, type LeadOptions, type Term } from './etcd/lead.ts';
+export { Presence, type Present, type PresenceOptions } from './etcd/presence.ts';
 export type { EtcdTls } from './etcd/line.ts';
 export { openEtcdStore, type EtcdStore, type EtcdStoreOptions } from './etcd/store.ts';

@@ -26,7 +26,11 @@ export interface HandlerOptions {
 }
 
 /** What may be called without a certificate: by those that want one. */
-const OPEN_SERVICES: ReadonlySet<string> = new Set(['docker.swarmkit.v1.CA', 'docker.swarmkit.v1.NodeCA']);
+const OPEN_SERVICES: ReadonlySet<string> = new Set([
+  'docker.swarmkit.v1.CA',
+  'docker.swarmkit.v1.NodeCA',
+  'skep.managers.v1.Joining',
+]);
 
 /** Nothing is decided by what a peer calls its server. */
 const ORIGIN = 'https://swarm-manager';

@@ -48,6 +48,47 @@ export declare type JoinRequest = Message<"skep.managers.v1.JoinRequest"> & {
 export declare const JoinRequestSchema: GenMessage<JoinRequest>;
 
 /**
+ * @generated from message skep.managers.v1.AttendRequest
+ */
+export declare type AttendRequest = Message<"skep.managers.v1.AttendRequest"> & {
+  /**
+   * @generated from field: skep.managers.v1.Candidate candidate = 1;
+   */
+  candidate?: Candidate | undefined;
+};
+
+/**
+ * Describes the message skep.managers.v1.AttendRequest.
+ * Use `create(AttendRequestSchema)` to create a new message.
+ */
+export declare const AttendRequestSchema: GenMessage<AttendRequest>;
+
+/**
+ * @generated from message skep.managers.v1.Wish
+ */
+export declare type Wish = Message<"skep.managers.v1.Wish"> & {
+  /**
+   * It is to be a manager: it asks to become one.
+   *
+   * @generated from field: bool manager = 1;
+   */
+  manager: boolean;
+
+  /**
+   * It is to keep a member of the swarm's store, and to run no manager.
+   *
+   * @generated from field: bool witness = 2;
+   */
+  witness: boolean;
+};
+
+/**
+ * Describes the message skep.managers.v1.Wish.
+ * Use `create(WishSchema)` to create a new message.
+ */
+export declare const WishSchema: GenMessage<Wish>;
+
+/**
  * @generated from message skep.managers.v1.BecomeRequest
  */
 export declare type BecomeRequest = Message<"skep.managers.v1.BecomeRequest"> & {
@@ -84,11 +125,11 @@ export declare type Candidate = Message<"skep.managers.v1.Candidate"> & {
   etcdVersion: string;
 
   /**
-   * The store's address that it was started with; empty where the swarm's own is to be used.
+   * The swarm whose state is in the store that it was started with (--store etcd://…); empty where it has none.
    *
-   * @generated from field: string store = 3;
+   * @generated from field: string store_cluster_id = 3;
    */
-  store: string;
+  storeClusterId: string;
 
   /**
    * The newest layout of the state that it can read and write.
@@ -314,21 +355,40 @@ export declare type LeaveResponse = Message<"skep.managers.v1.LeaveResponse"> & 
 export declare const LeaveResponseSchema: GenMessage<LeaveResponse>;
 
 /**
+ * For hosts that have no certificate of the swarm yet.
+ *
+ * @generated from service skep.managers.v1.Joining
+ */
+export declare const Joining: GenService<{
+  /**
+   * Makes a host a manager that holds the swarm's manager token. The same request again has the same answer, until the
+   * manager was heard of.
+   *
+   * @generated from rpc skep.managers.v1.Joining.Join
+   */
+  join: {
+    methodKind: "unary";
+    input: typeof JoinRequestSchema;
+    output: typeof JoinResponseSchema;
+  },
+}>;
+
+/**
  * Answered by the leader; others relay to it.
  *
  * @generated from service skep.managers.v1.Managers
  */
 export declare const Managers: GenService<{
   /**
-   * Makes a host a manager that holds the swarm's manager token. Open to callers without a certificate. The same request
-   * again has the same answer, until the manager was heard of.
+   * The swarmd of a node that is no manager: it says what it could be, and is told what it is to be, now and after each
+   * change, as long as both are there. For the node itself, by its certificate.
    *
-   * @generated from rpc skep.managers.v1.Managers.Join
+   * @generated from rpc skep.managers.v1.Managers.Attend
    */
-  join: {
-    methodKind: "unary";
-    input: typeof JoinRequestSchema;
-    output: typeof JoinResponseSchema;
+  attend: {
+    methodKind: "server_streaming";
+    input: typeof AttendRequestSchema;
+    output: typeof WishSchema;
   },
   /**
    * Makes a node a manager that is to be one. For the node itself, by its certificate.

@@ -10,7 +10,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
  * Describes the file skep/managers.proto.
  */
 export const file_skep_managers = /*@__PURE__*/
-  fileDesc("ChNza2VwL21hbmFnZXJzLnByb3RvEhBza2VwLm1hbmFnZXJzLnYxInMKC0pvaW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJEg8KB25vZGVfaWQYAiABKAkSLgoJY2FuZGlkYXRlGAMgASgLMhsuc2tlcC5tYW5hZ2Vycy52MS5DYW5kaWRhdGUSFAoMYXZhaWxhYmlsaXR5GAQgASgJIj8KDUJlY29tZVJlcXVlc3QSLgoJY2FuZGlkYXRlGAEgASgLMhsuc2tlcC5tYW5hZ2Vycy52MS5DYW5kaWRhdGUiXwoJQ2FuZGlkYXRlEgwKBGFkZHIYASABKAkSFAoMZXRjZF92ZXJzaW9uGAIgASgJEg0KBXN0b3JlGAMgASgJEg4KBmxheW91dBgEIAEoDRIPCgd2ZXJzaW9uGAUgASgJIokBCgxKb2luUmVzcG9uc2USDwoHbm9kZV9pZBgBIAEoCRISCgpjbHVzdGVyX2lkGAIgASgJEhQKDGVuZ2luZV90b2tlbhgDIAEoCRIsCgVzdG9yZRgEIAEoCzIdLnNrZXAubWFuYWdlcnMudjEuU3RvcmVBY2Nlc3MSEAoId2FybmluZ3MYBSADKAkigQEKC1N0b3JlQWNjZXNzEhEKCWVuZHBvaW50cxgBIAMoCRIOCgZwcmVmaXgYAiABKAkSCgoCY2EYAyABKAkSDAoEY2VydBgEIAEoCRILCgNrZXkYBSABKAkSKAoGbWVtYmVyGAYgASgLMhguc2tlcC5tYW5hZ2Vycy52MS5NZW1iZXIioQEKBk1lbWJlchIMCgRuYW1lGAEgASgJEhEKCXBlZXJfdXJscxgCIAMoCRIXCg9pbml0aWFsX2NsdXN0ZXIYAyABKAkSEQoJcGVlcl9jZXJ0GAQgASgJEhAKCHBlZXJfa2V5GAUgASgJEhMKC3NlcnZlcl9jZXJ0GAYgASgJEhIKCnNlcnZlcl9rZXkYByABKAkSDwoHcGVlcl9jYRgIIAEoCSIUChJFbmdpbmVUb2tlblJlcXVlc3QiJAoTRW5naW5lVG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCSIeCgxMZWF2ZVJlcXVlc3QSDgoGcmVtb3ZlGAEgASgIIg8KDUxlYXZlUmVzcG9uc2UywgIKCE1hbmFnZXJzEkUKBEpvaW4SHS5za2VwLm1hbmFnZXJzLnYxLkpvaW5SZXF1ZXN0Gh4uc2tlcC5tYW5hZ2Vycy52MS5Kb2luUmVzcG9uc2USSQoGQmVjb21lEh8uc2tlcC5tYW5hZ2Vycy52MS5CZWNvbWVSZXF1ZXN0Gh4uc2tlcC5tYW5hZ2Vycy52MS5Kb2luUmVzcG9uc2USWgoLRW5naW5lVG9rZW4SJC5za2VwLm1hbmFnZXJzLnYxLkVuZ2luZVRva2VuUmVxdWVzdBolLnNrZXAubWFuYWdlcnMudjEuRW5naW5lVG9rZW5SZXNwb25zZRJICgVMZWF2ZRIeLnNrZXAubWFuYWdlcnMudjEuTGVhdmVSZXF1ZXN0Gh8uc2tlcC5tYW5hZ2Vycy52MS5MZWF2ZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChNza2VwL21hbmFnZXJzLnByb3RvEhBza2VwLm1hbmFnZXJzLnYxInMKC0pvaW5SZXF1ZXN0Eg0KBXRva2VuGAEgASgJEg8KB25vZGVfaWQYAiABKAkSLgoJY2FuZGlkYXRlGAMgASgLMhsuc2tlcC5tYW5hZ2Vycy52MS5DYW5kaWRhdGUSFAoMYXZhaWxhYmlsaXR5GAQgASgJIj8KDUF0dGVuZFJlcXVlc3QSLgoJY2FuZGlkYXRlGAEgASgLMhsuc2tlcC5tYW5hZ2Vycy52MS5DYW5kaWRhdGUiKAoEV2lzaBIPCgdtYW5hZ2VyGAEgASgIEg8KB3dpdG5lc3MYAiABKAgiPwoNQmVjb21lUmVxdWVzdBIuCgljYW5kaWRhdGUYASABKAsyGy5za2VwLm1hbmFnZXJzLnYxLkNhbmRpZGF0ZSJqCglDYW5kaWRhdGUSDAoEYWRkchgBIAEoCRIUCgxldGNkX3ZlcnNpb24YAiABKAkSGAoQc3RvcmVfY2x1c3Rlcl9pZBgDIAEoCRIOCgZsYXlvdXQYBCABKA0SDwoHdmVyc2lvbhgFIAEoCSKJAQoMSm9pblJlc3BvbnNlEg8KB25vZGVfaWQYASABKAkSEgoKY2x1c3Rlcl9pZBgCIAEoCRIUCgxlbmdpbmVfdG9rZW4YAyABKAkSLAoFc3RvcmUYBCABKAsyHS5za2VwLm1hbmFnZXJzLnYxLlN0b3JlQWNjZXNzEhAKCHdhcm5pbmdzGAUgAygJIoEBCgtTdG9yZUFjY2VzcxIRCgllbmRwb2ludHMYASADKAkSDgoGcHJlZml4GAIgASgJEgoKAmNhGAMgASgJEgwKBGNlcnQYBCABKAkSCwoDa2V5GAUgASgJEigKBm1lbWJlchgGIAEoCzIYLnNrZXAubWFuYWdlcnMudjEuTWVtYmVyIqEBCgZNZW1iZXISDAoEbmFtZRgBIAEoCRIRCglwZWVyX3VybHMYAiADKAkSFwoPaW5pdGlhbF9jbHVzdGVyGAMgASgJEhEKCXBlZXJfY2VydBgEIAEoCRIQCghwZWVyX2tleRgFIAEoCRITCgtzZXJ2ZXJfY2VydBgGIAEoCRISCgpzZXJ2ZXJfa2V5GAcgASgJEg8KB3BlZXJfY2EYCCABKAkiFAoSRW5naW5lVG9rZW5SZXF1ZXN0IiQKE0VuZ2luZVRva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkiHgoMTGVhdmVSZXF1ZXN0Eg4KBnJlbW92ZRgBIAEoCCIPCg1MZWF2ZVJlc3BvbnNlMlAKB0pvaW5pbmcSRQoESm9pbhIdLnNrZXAubWFuYWdlcnMudjEuSm9pblJlcXVlc3QaHi5za2VwLm1hbmFnZXJzLnYxLkpvaW5SZXNwb25zZTLAAgoITWFuYWdlcnMSQwoGQXR0ZW5kEh8uc2tlcC5tYW5hZ2Vycy52MS5BdHRlbmRSZXF1ZXN0GhYuc2tlcC5tYW5hZ2Vycy52MS5XaXNoMAESSQoGQmVjb21lEh8uc2tlcC5tYW5hZ2Vycy52MS5CZWNvbWVSZXF1ZXN0Gh4uc2tlcC5tYW5hZ2Vycy52MS5Kb2luUmVzcG9uc2USWgoLRW5naW5lVG9rZW4SJC5za2VwLm1hbmFnZXJzLnYxLkVuZ2luZVRva2VuUmVxdWVzdBolLnNrZXAubWFuYWdlcnMudjEuRW5naW5lVG9rZW5SZXNwb25zZRJICgVMZWF2ZRIeLnNrZXAubWFuYWdlcnMudjEuTGVhdmVSZXF1ZXN0Gh8uc2tlcC5tYW5hZ2Vycy52MS5MZWF2ZVJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * Describes the message skep.managers.v1.JoinRequest.
@@ -20,67 +20,89 @@ export const JoinRequestSchema = /*@__PURE__*/
   messageDesc(file_skep_managers, 0);
 
 /**
+ * Describes the message skep.managers.v1.AttendRequest.
+ * Use `create(AttendRequestSchema)` to create a new message.
+ */
+export const AttendRequestSchema = /*@__PURE__*/
+  messageDesc(file_skep_managers, 1);
+
+/**
+ * Describes the message skep.managers.v1.Wish.
+ * Use `create(WishSchema)` to create a new message.
+ */
+export const WishSchema = /*@__PURE__*/
+  messageDesc(file_skep_managers, 2);
+
+/**
  * Describes the message skep.managers.v1.BecomeRequest.
  * Use `create(BecomeRequestSchema)` to create a new message.
  */
 export const BecomeRequestSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 1);
+  messageDesc(file_skep_managers, 3);
 
 /**
  * Describes the message skep.managers.v1.Candidate.
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 2);
+  messageDesc(file_skep_managers, 4);
 
 /**
  * Describes the message skep.managers.v1.JoinResponse.
  * Use `create(JoinResponseSchema)` to create a new message.
  */
 export const JoinResponseSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 3);
+  messageDesc(file_skep_managers, 5);
 
 /**
  * Describes the message skep.managers.v1.StoreAccess.
  * Use `create(StoreAccessSchema)` to create a new message.
  */
 export const StoreAccessSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 4);
+  messageDesc(file_skep_managers, 6);
 
 /**
  * Describes the message skep.managers.v1.Member.
  * Use `create(MemberSchema)` to create a new message.
  */
 export const MemberSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 5);
+  messageDesc(file_skep_managers, 7);
 
 /**
  * Describes the message skep.managers.v1.EngineTokenRequest.
  * Use `create(EngineTokenRequestSchema)` to create a new message.
  */
 export const EngineTokenRequestSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 6);
+  messageDesc(file_skep_managers, 8);
 
 /**
  * Describes the message skep.managers.v1.EngineTokenResponse.
  * Use `create(EngineTokenResponseSchema)` to create a new message.
  */
 export const EngineTokenResponseSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 7);
+  messageDesc(file_skep_managers, 9);
 
 /**
  * Describes the message skep.managers.v1.LeaveRequest.
  * Use `create(LeaveRequestSchema)` to create a new message.
  */
 export const LeaveRequestSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 8);
+  messageDesc(file_skep_managers, 10);
 
 /**
  * Describes the message skep.managers.v1.LeaveResponse.
  * Use `create(LeaveResponseSchema)` to create a new message.
  */
 export const LeaveResponseSchema = /*@__PURE__*/
-  messageDesc(file_skep_managers, 9);
+  messageDesc(file_skep_managers, 11);
+
+/**
+ * For hosts that have no certificate of the swarm yet.
+ *
+ * @generated from service skep.managers.v1.Joining
+ */
+export const Joining = /*@__PURE__*/
+  serviceDesc(file_skep_managers, 0);
 
 /**
  * Answered by the leader; others relay to it.
@@ -88,5 +110,5 @@ export const LeaveResponseSchema = /*@__PURE__*/
  * @generated from service skep.managers.v1.Managers
  */
 export const Managers = /*@__PURE__*/
-  serviceDesc(file_skep_managers, 0);
+  serviceDesc(file_skep_managers, 1);
 

@@ -19,6 +19,9 @@ export interface Keys {
   readonly all: KeyRange;
   /** Who leads; under the leader's lease. */
   readonly leader: Uint8Array;
+  /** Each manager that is there; under its own lease. */
+  readonly managers: KeyRange;
+  manager(nodeId: string): Uint8Array;
   /** All that is written by commits: rows, their revision, the layout's version. */
   readonly state: KeyRange;
   readonly revision: Uint8Array;
@@ -40,6 +43,7 @@ export interface RowKeys {
 
 export type StateKey =
   | { readonly kind: 'revision' | 'layout' }
+  | { readonly kind: 'manager'; readonly id: string }
   | { readonly kind: 'row' | 'data'; readonly table: string; readonly id: string };
 
 /**
@@ -47,6 +51,7 @@ export type StateKey =
  *
  *     <prefix>/cluster                             the swarm's id
  *     <prefix>/<id>/leader
+ *     <prefix>/<id>/managers/<node>                who is there
  *     <prefix>/<id>/state/layout
  *     <prefix>/<id>/state/revision
  *     <prefix>/<id>/state/rows/<table>/<row>/      its JSON; a row's keys end in a slash, so that one range has them all
@@ -54,6 +59,7 @@ export type StateKey =
  */
 export function keysOf(prefix: string, clusterId: string): Keys {
   const all = `${prefix}/${clusterId}/`;
+  const managers = `${all}managers/`;
   const state = `${all}state/`;
   const rows = `${state}rows/`;
   const revision = `${state}revision`;
@@ -62,6 +68,8 @@ export function keysOf(prefix: string, clusterId: string): Keys {
     pointer: pointerKey(prefix),
     all: below(all),
     leader: bytes(`${all}leader`),
+    managers: below(managers),
+    manager: (nodeId) => bytes(`${managers}${escaped(nodeId)}`),
     state: below(state),
     revision: bytes(revision),
     layout: bytes(layout),
@@ -75,6 +83,7 @@ export function keysOf(prefix: string, clusterId: string): Keys {
       const text = Buffer.from(key).toString();
       if (text === revision) return { kind: 'revision' };
       if (text === layout) return { kind: 'layout' };
+      if (text.startsWith(managers)) return { kind: 'manager', id: unescaped(text.slice(managers.length)) };
       if (!text.startsWith(rows)) return undefined;
       const [table, id, last, ...more] = text.slice(rows.length).split('/');
       if (table === undefined || id === undefined || more.length > 0) return undefined;
