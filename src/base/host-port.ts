@@ -8,3 +8,12 @@ export function isHostPort(text: string): boolean {
   if (v6 !== undefined ? !isIPv6(v6) : /^[\d.]+$/.test(name) && !isIPv4(name)) return false;
   return Number(port) >= 1 && Number(port) <= 65535;
 }
+
+/** Of `host:port`; without the brackets of an IPv6 address. */
+export function hostOf(endpoint: string): string {
+  return endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+}
+
+export function portOf(endpoint: string): number {
+  return Number(endpoint.slice(endpoint.lastIndexOf(':') + 1));
+}

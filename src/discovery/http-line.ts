@@ -1,6 +1,6 @@
 import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import { http, https } from '../base/node-http.ts';
-import { hostOf, portOf } from './store-address.ts';
+import { hostOf, portOf } from '../base/host-port.ts';
 import { checkStoreTls } from './store-tls.ts';
 import { SpeaksTlsError } from './store-trouble.ts';
 import type { StoreOptions } from './types.ts';

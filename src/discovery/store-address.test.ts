@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hostOf, lockKey, nodesFolder, portOf, storeAddress } from './store-address.ts';
+import { lockKey, nodesFolder, storeAddress } from './store-address.ts';
 
 test.each([
   ['a', ['a:2379'], ''],
@@ -17,9 +17,4 @@ test('knows the keys of the original', () => {
   expect(nodesFolder('swarm', '')).toBe('swarm/docker/swarm/nodes');
   expect(lockKey('', 'leader')).toBe('docker/swarm/leader');
   expect(lockKey('a/b', 'names/web')).toBe('a/b/docker/swarm/names/web');
-});
-
-test('takes an endpoint apart', () => {
-  expect([hostOf('a:1'), portOf('a:1')]).toEqual(['a', 1]);
-  expect([hostOf('[fd00::1]:2379'), portOf('[fd00::1]:2379')]).toEqual(['fd00::1', 2379]);
 });

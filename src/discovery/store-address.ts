@@ -36,12 +36,3 @@ function joinKey(...parts: readonly string[]): string {
 function withoutV6(host: string): string {
   return host.slice(host.indexOf(']') + 1);
 }
-
-/** Of `host:port`; without the brackets of an IPv6 address. */
-export function hostOf(endpoint: string): string {
-  return endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-}
-
-export function portOf(endpoint: string): number {
-  return Number(endpoint.slice(endpoint.lastIndexOf(':') + 1));
-}

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { hostOf, portOf } from './store-address.ts';
+import { hostOf, portOf } from '../base/host-port.ts';
 
 /** A server that does not say a word in this time is neither. */
 const PROBE_MS = 1_000;

@@ -1,6 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { IncomingMessage, ServerResponse, createServer as createHttpServer, type Server } from 'node:http';
 import { connect, createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
+import { peek } from '../base/peek.ts';
 import type { Hijack } from './call.ts';
 import { isHijackPath, readRequestHead } from './hijack.ts';
 import { endWith, plainAnswer } from './last-word.ts';
@@ -58,7 +59,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const onRefused = quietRefusals(options.onRefused ?? (() => undefined));
   const serve = (socket: Socket, seen: Buffer): void => receive(socket, seen, http, options.handle);
   const secure = options.tls
-    ? new TlsFront(options.tls, (socket) => peek(socket, hasTarget, (seen) => serve(socket, seen)), onRefused)
+    ? new TlsFront(
+        options.tls,
+        (socket) => peek(socket, HEAD_TIMEOUT_MS, hasTarget, (seen) => serve(socket, seen)),
+        onRefused,
+      )
     : undefined;
   const bound: NetServer[] = [];
   const addresses: Listen[] = [];
@@ -73,9 +78,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         socket.once('close', () => open.delete(socket));
         socket.on('error', () => undefined);
         const front = tls;
-        if (front) peek(socket, always, (seen) => front.receive(socket, seen));
+        if (front) peek(socket, HEAD_TIMEOUT_MS, always, (seen) => front.receive(socket, seen));
         else
-          peek(socket, hasTarget, (seen) => {
+          peek(socket, HEAD_TIMEOUT_MS, hasTarget, (seen) => {
             if (beginsTls(seen)) refuseTls(socket, onRefused);
             else serve(socket, seen);
           });
@@ -127,30 +132,6 @@ function createHttp(handle: ApiServerOptions['handle']): Server {
   // It looks at its time limits from the moment it listens, and this one never does by itself.
   http.emit('listening');
   return http;
-}
-
-/** Calls back with the first bytes of a connection, as many as `enough` asks for; they stay to be read. */
-function peek(socket: Socket, enough: (seen: Buffer) => boolean, done: (seen: Buffer) => void): void {
-  let seen: Buffer = Buffer.alloc(0);
-  const timer = setTimeout(() => socket.destroy(), HEAD_TIMEOUT_MS);
-  const stop = (): void => {
-    clearTimeout(timer);
-    socket.off('data', onData);
-    socket.off('end', onEnd);
-    socket.off('close', stop);
-  };
-  const onData = (chunk: Buffer): void => {
-    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
-    if (!enough(seen)) return;
-    stop();
-    socket.pause();
-    socket.unshift(seen);
-    done(seen);
-  };
-  const onEnd = (): void => void socket.end();
-  socket.on('data', onData);
-  socket.on('end', onEnd);
-  socket.on('close', stop);
 }
 
 function receive(socket: Socket, seen: Buffer, http: Server, handle: ApiServerOptions['handle']): void {

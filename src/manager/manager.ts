@@ -17,7 +17,7 @@ import {
 } from '../orchestrator/index.ts';
 import { SwarmError } from '../base/errors.ts';
 import type { LoopContext } from '../store/index.ts';
-import { startSwarmServer, type SwarmCredentials } from '../swarmkit/index.ts';
+import { startSwarmPort, type SwarmCredentials } from '../swarmkit/index.ts';
 import { runLoops } from './loops.ts';
 import { ManagerList } from './manager-list.ts';
 
@@ -60,17 +60,14 @@ export async function startManager(context: LoopContext, options: ManagerOptions
     stopGate: endpoints,
   });
   const credentials = await issueManagerCertificate(cluster, nodeId, times.wallMs());
-  const server = await startSwarmServer({
-    listen,
-    credentials,
-    log,
-    routes: (router) => {
-      ca.routes(router);
-      dispatcher.routes(router);
-      endpoints.routes(router);
-    },
+  const isManager = (id: string): boolean => store.view.get('node', id)?.role === 'manager';
+  const port = await startSwarmPort({ listen, credentials, isManager, log });
+  port.serve((router) => {
+    ca.routes(router);
+    dispatcher.routes(router);
+    endpoints.routes(router);
   });
-  const onRenewed = (next: SwarmCredentials): void => server.setCredentials(next);
+  const onRenewed = (next: SwarmCredentials): void => port.setCredentials(next);
   const stop = new AbortController();
   const running = runLoops(
     context,
@@ -90,13 +87,13 @@ export async function startManager(context: LoopContext, options: ManagerOptions
     stop.signal,
   );
   return {
-    port: server.port,
+    port: port.port,
     logs: dispatcher.logs,
     endpoints,
     engineToken: () => oneTime.make(store.view.cluster()?.rootCa.certPem ?? cluster.rootCa.certPem, nodeId),
     async close() {
       stop.abort(new Error('the manager stops'));
-      await server.close(CLOSE_GRACE_MS);
+      await port.close(CLOSE_GRACE_MS);
       await running;
       ca.close();
       managers.close();

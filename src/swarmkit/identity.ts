@@ -1,6 +1,6 @@
-import type { ServerHttp2Session } from 'node:http2';
-import type { TLSSocket } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { Code, ConnectError, createContextKey, type ContextValues } from '@connectrpc/connect';
+import { SwarmError } from '../base/errors.ts';
 import type { Cluster, Node, NodeRole } from '../model/index.ts';
 
 /** Who calls, as its certificate says it. */
@@ -22,6 +22,14 @@ export interface Peer {
   readonly expiresAtMs: number;
   /** Why it has no identity, in words for its user. */
   readonly refusal: string;
+}
+
+/** What a node proves itself with, and what it checks others by; PEM. */
+export interface SwarmCredentials {
+  /** The leaf, then the root. */
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly rootPem: string;
 }
 
 /** What is read of the store to know a member. */
@@ -98,6 +106,25 @@ export function requireManager(context: CallContext, view: Membership): Node {
 const EXPIRED =
   'the certificate of this node has expired; leave the swarm on it (docker swarm leave) and join it again';
 
+/** The name that every manager's certificate carries (SwarmKit). */
+const MANAGER_NAME = 'swarm-manager';
+
+/** How a connection to a manager of a root is made. Throws `unavailable` where there is no root. */
+export function managerTls(
+  credentials: Pick<SwarmCredentials, 'rootPem'> & Partial<SwarmCredentials>,
+): ConnectionOptions {
+  const { certPem, keyPem, rootPem } = credentials;
+  // Node would take the public roots for none.
+  if (!rootPem.includes('BEGIN CERTIFICATE'))
+    throw new SwarmError('unavailable', "the swarm's root certificate is missing");
+  return {
+    ...(certPem === undefined || keyPem === undefined ? {} : { cert: certPem, key: keyPem }),
+    ca: rootPem,
+    servername: MANAGER_NAME,
+    minVersion: 'TLSv1.2',
+  };
+}
+
 /** Words for OpenSSL's verdicts on a client's certificate. */
 const VERDICTS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: EXPIRED,
@@ -106,11 +133,14 @@ const VERDICTS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: NO_CERTIFICATE,
 };
 
-/** Reads the other end of a new connection. */
-export function peerOf(session: ServerHttp2Session): Peer {
-  const socket = session.socket as TLSSocket | undefined;
+/** An address as it is written everywhere: IPv4 without the prefix that it has at a socket of IPv6. */
+export function plainAddr(addr: string | undefined): string {
+  return (addr ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+}
+
+/** Reads the other end of a new connection, whose address is `addr`. */
+export function peerOf(socket: TLSSocket | undefined, addr: string): Peer {
   if (!socket) return NOBODY;
-  const addr = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
   // Without a verdict of OpenSSL's the subject is anybody's word.
   if (!socket.authorized) return { ...NOBODY, addr, refusal: refusalOf(socket) };
   const { subject, valid_to: until } = socket.getPeerCertificate();

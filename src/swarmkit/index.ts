@@ -1,10 +1,7 @@
 /** The door of the wire: SwarmKit's gRPC protocol, as stock Docker Engines speak it. */
-export {
-  startSwarmServer,
-  type SwarmCredentials,
-  type SwarmServer,
-  type SwarmServerOptions,
-} from './server.ts';
+export { startSwarmPort, type SwarmPort, type SwarmPortOptions } from './port/swarm-port.ts';
+export type { ManagerPlace } from './port/manager-socket.ts';
+export type { ApiHandler } from './port/api-door.ts';
 export {
   callerAddr,
   callerOf,
@@ -14,6 +11,7 @@ export {
   type CallContext,
   type Identity,
   type Membership,
+  type SwarmCredentials,
 } from './identity.ts';
 export { configToWire, secretToWire } from './to-wire-data.ts';
 export { networkKeyToWire, nodeToWire } from './to-wire-node.ts';

@@ -1,11 +1,11 @@
 import type { ServerHttp2Session } from 'node:http2';
-import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { pause } from '../base/async.ts';
 import { peerOf, type Peer } from './identity.ts';
 
 interface Held {
   readonly session: ServerHttp2Session;
-  readonly socket: Socket;
+  readonly socket: TLSSocket;
   readonly peer: Peer;
   /** Bytes received when it was last looked at. */
   seenBytes: number;
@@ -29,12 +29,13 @@ export class Sessions {
   readonly #held = new Map<ServerHttp2Session, Held>();
   readonly #strangers = new Set<ServerHttp2Session>();
 
-  /** Gives who it is with. */
-  add(session: ServerHttp2Session): Peer {
+  /** Gives who it is with, at the address `addr`. */
+  add(session: ServerHttp2Session, addr: string): Peer {
+    const socket = session.socket as TLSSocket;
     const held = {
       session,
-      socket: session.socket,
-      peer: peerOf(session),
+      socket,
+      peer: peerOf(socket, addr),
       seenBytes: 0,
       quietLooks: 0,
     };
@@ -59,9 +60,19 @@ export class Sessions {
     return session && this.#held.get(session)?.peer;
   }
 
-  /** Lets what is under way come to its end, and takes nothing new. */
-  closeGently(): void {
-    for (const session of this.#held.keys()) session.close();
+  /**
+   * Lets what is under way on the connections of now come to its end, and takes nothing new; cuts after `graceMs` those
+   * that are still open. Resolves when all are closed.
+   */
+  async end(graceMs: number): Promise<void> {
+    const ending = [...this.#held.keys()];
+    const closed = ending.map((session) => new Promise<void>((done) => session.once('close', done)));
+    for (const session of ending) session.close();
+    const cut = setTimeout(() => {
+      for (const session of ending) session.destroy();
+    }, graceMs);
+    await Promise.all(closed);
+    clearTimeout(cut);
   }
 
   /** Looks at all connections again and again, until the signal fires. */
@@ -92,7 +103,7 @@ function look(held: Held): void {
   else if (held.quietLooks > 0) ping(held.session);
 }
 
-function bytesOf(socket: Socket): number {
+function bytesOf(socket: TLSSocket): number {
   try {
     return socket.bytesRead;
   } catch {

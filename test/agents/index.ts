@@ -11,3 +11,4 @@ export {
 } from './credentials.ts';
 export type { Fate, LivingTask } from './task-life.ts';
 export { startTestSwarm, type TestSwarm, type TestSwarmOptions } from './test-swarm.ts';
+export { startTestFollower, type TestFollower, type TestFollowerOptions } from './test-follower.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../src/ca/index.ts';
 import type { Cluster, Node } from '../../src/model/index.ts';
 import { memoryBackend, openStore, type LoopContext, type Store } from '../../src/store/index.ts';
-import { startSwarmServer, type SwarmCredentials, type SwarmServer } from '../../src/swarmkit/index.ts';
+import { startSwarmPort, type SwarmCredentials, type SwarmPort } from '../../src/swarmkit/index.ts';
 
 export interface TestSwarmOptions {
   /** Services besides the CA's two. */
@@ -29,7 +29,7 @@ export interface TestSwarm extends AsyncDisposable {
   readonly context: LoopContext;
   readonly store: Store;
   /** The present one. */
-  readonly server: SwarmServer;
+  readonly server: SwarmPort;
   /** `host:port` of the swarm's port. */
   readonly addr: string;
   readonly oneTime: OneTimeTokens;
@@ -60,18 +60,22 @@ export async function startTestSwarm(options: TestSwarmOptions = {}): Promise<Te
   const credentials = await issueManagerCertificate(cluster(), 'manager0', Date.now());
   const host = options.host ?? '127.0.0.1';
   const { lookMs, handshakeMs } = options;
-  const open = (port: number): Promise<SwarmServer> =>
-    startSwarmServer({
+  const isManager = (id: string): boolean => store.view.get('node', id)?.role === 'manager';
+  const open = async (port: number): Promise<SwarmPort> => {
+    const opened = await startSwarmPort({
       listen: { host, port },
       credentials,
+      isManager,
       log,
       ...(lookMs === undefined ? {} : { lookMs }),
       ...(handshakeMs === undefined ? {} : { handshakeMs }),
-      routes: (router) => {
-        services.routes(router);
-        options.routes?.(router, context);
-      },
     });
+    opened.serve((router) => {
+      services.routes(router);
+      options.routes?.(router, context);
+    });
+    return opened;
+  };
   let server = await open(options.port ?? 0);
   const close = async (): Promise<void> => {
     await server.close(0);

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { messageOf, SwarmError } from '../../base/errors.ts';
-import { hostOf, portOf } from '../store-address.ts';
+import { hostOf, portOf } from '../../base/host-port.ts';
 import { unreachable } from '../store-trouble.ts';
 import { FrameReader } from './frames.ts';
 import { Link, type LinkOptions } from './link.ts';
