@@ -20,6 +20,7 @@ export type {
   NetworkSpec,
 } from './network.ts';
 export { attachmentsCover } from './attachments.ts';
+export type { Seal, SealStage } from './seal.ts';
 export type { Config, ConfigSpec, Secret, SecretSpec } from './secret.ts';
 export type {
   ConfigReference,

@@ -1,7 +1,7 @@
 import { SwarmError } from '../base/errors.ts';
-import type { Service, Task } from '../model/index.ts';
+import type { Seal, Service, Task } from '../model/index.ts';
 import { Overlay, type Change } from './overlay.ts';
-import { NewSpecs, type NewSpec, type RowCodec } from './rows.ts';
+import { isKind, NewSpecs, type NewSpec, type RowCodec } from './rows.ts';
 import { referencesOf, type Tables } from './tables.ts';
 import { Transaction } from './transaction.ts';
 import { UPDATE_MAX_BYTES, UPDATE_MAX_ROWS, type RowWrite, type Tx } from './types.ts';
@@ -17,6 +17,8 @@ export class CommitPlan {
   readonly #newSpecs = new NewSpecs();
   readonly #codec: RowCodec;
   readonly #tx: Transaction;
+  /** What is written as it was, by table and id. */
+  readonly #again = new Map<string, RowWrite>();
   #runs = 0;
   #bytes = 0;
 
@@ -26,7 +28,29 @@ export class CommitPlan {
   }
 
   get isEmpty(): boolean {
-    return this.#overlay.size === 0;
+    return this.#overlay.size === 0 && this.#again.size === 0;
+  }
+
+  /** What seals the state when this is committed. */
+  seal(): Seal | undefined {
+    for (const seal of this.#tx.all('seal')) return seal;
+    return undefined;
+  }
+
+  /** Takes a row that is to be written once more as it is; false when it does not fit. */
+  writeAgain(row: RowWrite): boolean {
+    const bytes = bytesOf(row);
+    if (this.#again.size > 0 || this.#overlay.size > 0) {
+      if (this.#size + 1 > UPDATE_MAX_ROWS) return false;
+      if (this.#bytes + this.#newSpecs.bytes + bytes > UPDATE_MAX_BYTES) return false;
+    }
+    this.#again.set(`${row.table}/${row.id}`, row);
+    this.#bytes += bytes;
+    return true;
+  }
+
+  get #size(): number {
+    return this.#overlay.size + this.#again.size;
   }
 
   changes(): readonly Change[] {
@@ -56,7 +80,7 @@ export class CommitPlan {
 
   /** Encodes what the step wrote; takes it back and returns false when it does not fit. */
   #take(): boolean {
-    const isFirst = this.#overlay.size === this.#overlay.stepSize;
+    const isFirst = this.#size === this.#overlay.stepSize;
     const rows = this.#overlay.stepSize;
     let own = 0;
     let replaced = 0;
@@ -77,7 +101,7 @@ export class CommitPlan {
     const total = this.#bytes + own - replaced;
     if (
       !isFirst &&
-      (this.#overlay.size > UPDATE_MAX_ROWS || total + this.#newSpecs.bytes > UPDATE_MAX_BYTES)
+      (this.#size > UPDATE_MAX_ROWS || total + this.#newSpecs.bytes > UPDATE_MAX_BYTES)
     ) {
       this.#overlay.undo();
       return false;
@@ -100,6 +124,11 @@ export class CommitPlan {
       rows.push(row);
       written.add(row.id);
     }
+    for (const row of this.#again.values()) {
+      // Who changed it meanwhile has written it.
+      const isChanged = isKind(row.table) ? this.#overlay.get(row.table, row.id) : written.has(row.id);
+      if (!isChanged) rows.push(row);
+    }
     for (const row of litter.splice(0, COMMIT_MAX_ROWS - rows.length))
       if (this.#codec.isLitter(row) && !written.has(row.id)) rows.push(row);
     return rows;
@@ -109,6 +138,10 @@ export class CommitPlan {
 /** An object that the indexes can't take must fail its update, not the store once it is committed. */
 function checkIndexed({ kind, object }: Change): void {
   if (kind === 'service' && object) referencesOf(object as Service);
+}
+
+function bytesOf(row: RowWrite): number {
+  return row.json === null ? 0 : Buffer.byteLength(row.json) + (row.payload?.byteLength ?? 0);
 }
 
 /** What an update that wrote too much is told. */

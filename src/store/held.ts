@@ -1,7 +1,9 @@
-import { KINDS, type Kind, type Objects } from '../model/index.ts';
+import { KINDS, type Kind, type Objects, type Seal } from '../model/index.ts';
 import { noteTask } from './commit-plan.ts';
 import type { Change } from './overlay.ts';
 import { isKind, RowCodec } from './rows.ts';
+import { Keyring } from './seal/keyring.ts';
+import { openedRows, sealedRows } from './seal/sealed-rows.ts';
 import { Tables } from './tables.ts';
 import type { Listener, Row, RowWrite, StoreEvent } from './types.ts';
 
@@ -11,16 +13,19 @@ export class Held {
   codec = new RowCodec();
   /** Rows that nobody needs, removed with commits that have room. */
   litter: RowWrite[] = [];
+  /** What opens and seals the rows. */
+  readonly keyring: Keyring;
   readonly #listeners = new Set<Listener>();
   readonly #onFault: (error: unknown) => void;
 
-  constructor(onFault: (error: unknown) => void) {
+  constructor(onFault: (error: unknown) => void, keyring = new Keyring()) {
     this.#onFault = onFault;
+    this.keyring = keyring;
   }
 
-  /** Takes everything that is kept; before anybody looks. Throws for rows that are damaged. */
+  /** Takes everything that is kept; before anybody looks. Throws a LockedError, and for rows that are damaged. */
   fill(revision: number, rows: Iterable<Row>): void {
-    const { objects, litter } = this.codec.decodeAll(rows);
+    const { objects, litter } = this.codec.decodeAll(openedRows(rows, this.keyring));
     for (const { kind, object } of objects) this.tables.put(kind, object);
     this.tables.revision = revision;
     this.litter = litter;
@@ -44,16 +49,28 @@ export class Held {
       if (litter) this.litter.push(litter);
     }
     this.tables.revision = revision;
-    this.tell(events);
+    if (events.length > 0) this.tell(events);
   }
 
-  /** Takes one commit that another process made. Throws for rows that are damaged, and then nothing is taken. */
-  follow(revision: number, writes: readonly RowWrite[]): void {
+  /** The rows of one commit as they are kept: as the seal wants them that is there when it is done. */
+  sealed(rows: readonly RowWrite[], seal: Seal | undefined): readonly RowWrite[] {
+    return sealedRows(rows, seal && seal.stage !== 'opening' ? this.keyring.dataKey(seal) : undefined);
+  }
+
+  /**
+   * Takes one commit that another process made. Throws a LockedError, and for rows that are damaged; then nothing is taken. Rows
+   * that were only sealed or opened change no object.
+   */
+  follow(revision: number, kept: readonly RowWrite[]): void {
+    const [seal] = this.tables.all('seal');
+    const writes = [...openedRows(kept, this.keyring, seal)];
     const found = this.codec.decodeSome(writes, (id) => this.tables.get('service', id));
-    const changes = found.map(({ kind, id, object, shared }): Change => {
+    const changes = found.flatMap(({ kind, id, object, shared }): Change[] => {
+      const committed = this.tables.get(kind, id);
+      if (object && committed?.meta.version === object.meta.version) return [];
       const row: RowWrite = { table: kind, id, json: null };
       const encoded = shared ? ({ row, bytes: 0, shared: true } as const) : { row, bytes: 0 };
-      return { kind, id, object, committed: this.tables.get(kind, id), step: 0, encoded };
+      return [{ kind, id, object, committed, step: 0, encoded }];
     });
     this.apply(revision, changes);
     const gone = writes.filter(({ table, json }) => json === null && !isKind(table));
@@ -63,12 +80,12 @@ export class Held {
 
   /**
    * Takes everything that is kept in the place of what is held, and tells of the difference at once. An object of the same
-   * version is the same, unless the state has gone back: a backup was restored. Throws for rows that are damaged, and then
-   * nothing is taken.
+   * version is the same, unless the state has gone back: a backup was restored. Throws a LockedError, and for rows that are
+   * damaged; then nothing is taken.
    */
   replace(revision: number, rows: Iterable<Row>): void {
     const codec = new RowCodec();
-    const { objects, litter } = codec.decodeAll(rows, this.codec);
+    const { objects, litter } = codec.decodeAll(openedRows(rows, this.keyring), this.codec);
     const goesOn = revision >= this.tables.revision;
     const events: StoreEvent[] = [];
     const there = new Set<string>();

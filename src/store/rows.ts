@@ -77,6 +77,26 @@ export class RowCodec {
     return encoded(kind, id, JSON.stringify(object));
   }
 
+  /** The row that keeps an object already, to be written once more as it is. */
+  rowAgain(kind: Kind, object: Objects[Kind]): RowWrite {
+    const known = kind === 'task' ? this.#specs.get(specKey(object as Task)) : undefined;
+    if (known && known.spec === (object as Task).spec)
+      return { table: kind, id: object.id, json: JSON.stringify({ ...object, spec: undefined }) };
+    // A task that shares no spec brings none.
+    return this.encode(kind, object.id, object, new NewSpecs()).row;
+  }
+
+  /** The keys of the specs that have a row. */
+  specKeys(): string[] {
+    return [...this.#specs.keys()];
+  }
+
+  /** The row of a spec, to be written once more; undefined where it has none any more. */
+  specAgain(key: string): Row | undefined {
+    const known = this.#specs.get(key);
+    return known && { table: SPECS, id: key, json: JSON.stringify(known.spec) };
+  }
+
   #encodeTask(task: Task, newSpecs: NewSpecs): Encoded {
     const key = specKey(task);
     const known = this.#specs.get(key);
@@ -178,7 +198,7 @@ export class RowCodec {
       const serviceId = row.id.slice(0, row.id.lastIndexOf('.'));
       const own = (services.get(serviceId) ?? serviceOf(serviceId))?.spec.task;
       const isOwn = own !== undefined && JSON.stringify(own) === row.json;
-      specs.set(row.id, isOwn ? own : (parsed(row) as TaskSpec));
+      specs.set(row.id, this.#sameSpec(row.id, row.json) ?? (isOwn ? own : (parsed(row) as TaskSpec)));
     }
     const changes: { kind: Kind; id: string; object: Objects[Kind] | null; shared: boolean }[] = [];
     for (const [index, { table, id, json }] of writes.entries()) {
@@ -240,14 +260,20 @@ function encoded(table: Kind, id: string, json: string, payload?: Uint8Array): E
   return { row: payload ? { table, id, json, payload } : { table, id, json }, bytes };
 }
 
-function parsed({ table, id, json }: Row): object {
+/** The JSON of a row. Throws where it is damaged. */
+export function parsed({ table, id, json }: RowWrite): object {
   try {
-    const value: unknown = JSON.parse(json);
+    const value: unknown = JSON.parse(json ?? '');
     if (typeof value === 'object' && value !== null) return value;
   } catch {
     // Said below, without the text: it may hold a key.
   }
   throw new Error(`the row ${table}/${id} is damaged`);
+}
+
+/** Whether rows of a table are known here. */
+export function isOurs(table: string): boolean {
+  return table === SPECS || isKind(table);
 }
 
 export function isKind(table: string): table is Kind {

@@ -1,5 +1,5 @@
 import type { CommitPlan } from './commit-plan.ts';
-import type { Tx } from './types.ts';
+import type { RowWrite, Tx } from './types.ts';
 
 /** How much of it went in: nothing more is left of what is `whole`. */
 export type Filled = 'whole' | 'part' | 'nothing';
@@ -106,5 +106,37 @@ export class BatchWork<T> implements Work {
     } catch {
       // It failed already, or does not matter any more.
     }
+  }
+}
+
+/** Writes rows once more as they are, in as many commits as it takes; nothing changes but how they are kept. */
+export class AgainWork implements Work {
+  /** A row as it is when its turn comes; undefined when it is gone by then. */
+  readonly #rows: Iterator<RowWrite | undefined>;
+  readonly #resolve: () => void;
+  readonly #reject: (error: unknown) => void;
+  #next: IteratorResult<RowWrite | undefined> | undefined;
+
+  constructor(rows: Iterable<RowWrite | undefined>, resolve: () => void, reject: (error: unknown) => void) {
+    this.#rows = rows[Symbol.iterator]();
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  fill(plan: CommitPlan): Filled {
+    for (let filled: Filled = 'nothing'; ; filled = 'part') {
+      this.#next ??= this.#rows.next();
+      if (this.#next.done) return 'whole';
+      if (this.#next.value && !plan.writeAgain(this.#next.value)) return filled;
+      this.#next = undefined;
+    }
+  }
+
+  committed(): void {
+    if (this.#next?.done) this.#resolve();
+  }
+
+  failed(error: unknown): void {
+    this.#reject(error);
   }
 }

@@ -17,7 +17,7 @@ export interface SwarmEvent {
 /** The event of a change; undefined for what Docker tells nobody of. */
 export function swarmEvent(change: StoreEvent, nowMs: number): SwarmEvent | undefined {
   const { kind, type, object } = change;
-  if (kind === 'task' || kind === 'cluster') return undefined;
+  if (kind === 'task' || kind === 'cluster' || kind === 'seal') return undefined;
   const atMs =
     type === 'remove' ? nowMs : type === 'create' ? object.meta.createdAtMs : object.meta.updatedAtMs;
   return {
@@ -49,6 +49,7 @@ function attributesOf(change: StoreEvent): Record<string, string> {
       return { name: object.spec.annotations.name };
     case 'task':
     case 'cluster':
+    case 'seal':
       return {};
   }
 }
