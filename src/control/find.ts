@@ -3,7 +3,7 @@ import { slotNumber, type Kind, type Objects, type Task } from '../model/index.t
 import type { View } from '../store/index.ts';
 
 /** Kinds that a user names. */
-export type FoundKind = Exclude<Kind, 'cluster'>;
+export type FoundKind = Exclude<Kind, 'cluster' | 'seal'>;
 
 /**
  * What a user means by `reference`, as Docker reads it: an id, else an exact name, else the beginning of one id. Throws

@@ -48,6 +48,7 @@ function counted(store: Store, reads: Reads): Store {
     view: counting,
     update: (change) => store.update(change),
     batch: (items, change) => store.batch(items, change),
+    lock: store.lock,
     watch: (listener) => store.watch(listener),
     close: () => store.close(),
   };

@@ -29,6 +29,7 @@ function startMortal(random: Seeded): () => Promise<void> {
     view: store.view,
     update,
     batch: () => Promise.reject(new Error('not used')),
+    lock: store.lock,
     watch: (listener) => store.watch(listener),
     close: () => Promise.resolve(),
   };

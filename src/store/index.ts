@@ -2,6 +2,9 @@
 export type { LoopContext } from './loop-context.ts';
 export { memoryBackend } from './memory.ts';
 export { restoreFrom, type RestoreOptions } from './restore.ts';
+export { Keyring, LockedError } from './seal/keyring.ts';
+export { runSealing } from './seal/run-sealing.ts';
+export { parseUnlockKey } from './seal/unlock-key.ts';
 export { sqliteBackend, type SqliteBackend } from './sqlite.ts';
 export { openStore } from './store.ts';
 export type { StoreOptions } from './write-queue.ts';

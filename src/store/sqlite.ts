@@ -89,6 +89,20 @@ class SqliteState implements SqliteBackend {
     }
   }
 
+  /** Writes the file anew without what was overwritten in it, and its log away: neither has any of that then. */
+  async scrub(): Promise<void> {
+    while (this.#backup) await this.#backup.catch(() => undefined);
+    if (this.#closed) throw new SwarmError('unavailable', 'the state is closed');
+    try {
+      this.#database.exec('VACUUM');
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      throw new SwarmError('unavailable', `cannot clean '${this.where}': ${sqliteReason(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,4 +1,5 @@
 import type { Cluster, Kind, Objects, Service, Task } from '../model/index.ts';
+import type { StateLock } from './seal/state-lock.ts';
 
 /** Kinds that are found by a name which one object has at most. */
 export type NamedKind = 'service' | 'network' | 'secret' | 'config';
@@ -71,6 +72,8 @@ export const UPDATE_MAX_BYTES = 1024 * 1024;
  */
 export interface Store {
   readonly view: View;
+  /** What keeps the state at rest from being read. */
+  readonly lock: StateLock;
   /**
    * Runs `change`, which must not await and may be run twice, and commits what it wrote: all of it or nothing. Nothing
    * is written when it throws, and the promise rejects with that. Throws `too-large` beyond UPDATE_MAX_ROWS or UPDATE_MAX_BYTES,
@@ -108,5 +111,7 @@ export interface Backend {
   load(): Promise<{ readonly revision: number; readonly rows: Iterable<Row> }>;
   /** All or nothing; returns, or resolves, when it would survive a power cut. */
   commit(revision: number, writes: readonly RowWrite[]): void | Promise<void>;
+  /** Removes what is left of what was overwritten; absent where that is another's to do. Rejects where it can't. */
+  scrub?(): Promise<void>;
   close(): Promise<void>;
 }

@@ -109,31 +109,39 @@ export class BatchWork<T> implements Work {
   }
 }
 
+/** Gives a row as it is when its turn comes; undefined when it is gone by then. */
+export type RowNow = () => RowWrite | undefined;
+
 /** Writes rows once more as they are, in as many commits as it takes; nothing changes but how they are kept. */
 export class AgainWork implements Work {
-  /** A row as it is when its turn comes; undefined when it is gone by then. */
-  readonly #rows: Iterator<RowWrite | undefined>;
+  readonly #rows: readonly RowNow[];
   readonly #resolve: () => void;
   readonly #reject: (error: unknown) => void;
-  #next: IteratorResult<RowWrite | undefined> | undefined;
+  #done = 0;
+  #failure: { readonly error: unknown } | undefined;
 
-  constructor(rows: Iterable<RowWrite | undefined>, resolve: () => void, reject: (error: unknown) => void) {
-    this.#rows = rows[Symbol.iterator]();
+  constructor(rows: readonly RowNow[], resolve: () => void, reject: (error: unknown) => void) {
+    this.#rows = rows;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
   fill(plan: CommitPlan): Filled {
-    for (let filled: Filled = 'nothing'; ; filled = 'part') {
-      this.#next ??= this.#rows.next();
-      if (this.#next.done) return 'whole';
-      if (this.#next.value && !plan.writeAgain(this.#next.value)) return filled;
-      this.#next = undefined;
+    const first = this.#done;
+    try {
+      for (; this.#done < this.#rows.length; this.#done++) {
+        const row = this.#rows[this.#done]?.();
+        if (row && !plan.writeAgain(row)) return this.#done > first ? 'part' : 'nothing';
+      }
+    } catch (error) {
+      this.#failure = { error };
     }
+    return 'whole';
   }
 
   committed(): void {
-    if (this.#next?.done) this.#resolve();
+    if (this.#failure) this.#reject(this.#failure.error);
+    else if (this.#done === this.#rows.length) this.#resolve();
   }
 
   failed(error: unknown): void {

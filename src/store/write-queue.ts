@@ -3,7 +3,8 @@ import { SwarmError, messageOf } from '../base/errors.ts';
 import { CommitPlan } from './commit-plan.ts';
 import type { Held } from './held.ts';
 import type { Backend, Tx } from './types.ts';
-import { BatchWork, UpdateWork, type Filled, type Work } from './work.ts';
+import type { Keyring } from './seal/keyring.ts';
+import { AgainWork, BatchWork, UpdateWork, type Filled, type RowNow, type Work } from './work.ts';
 
 /** After so many commits in one turn of the event loop others have their turn: connections, timers. */
 const COMMITS_PER_TURN = 4;
@@ -13,6 +14,8 @@ export interface StoreOptions {
   readonly nowMs: () => number;
   /** Told of a listener that threw. */
   readonly onFault: (error: unknown) => void;
+  /** What may open a state that is sealed. */
+  readonly keyring?: Keyring;
 }
 
 /** Updates wait in a queue; as many as fit are committed together, and then applied to what is held. */
@@ -49,6 +52,13 @@ export class WriteQueue {
   batch<T>(items: Iterable<T>, change: (tx: Tx, item: T) => void): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#add(new BatchWork(items, change, resolve, reject));
+    return promise;
+  }
+
+  /** Writes rows once more, as they are when their turn comes; others' updates come between. */
+  again(rows: readonly RowNow[]): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#add(new AgainWork(rows, resolve, reject));
     return promise;
   }
 
@@ -107,7 +117,7 @@ export class WriteQueue {
     if (!plan.isEmpty) {
       const revision = tables.revision + 1;
       try {
-        const lasting = this.#commit(revision, plan.rows(litter));
+        const lasting = this.#commit(revision, this.#held.sealed(plan.rows(litter), plan.seal()));
         if (lasting) await lasting;
       } catch (error) {
         const failure = notWritten(error);

@@ -87,6 +87,7 @@ export async function openManager(place: SharedPlace, options: ManagerOptions = 
         throw error;
       }),
     onTrouble: (message) => troubles.push(message),
+    ...(options.keyring ? { keyring: options.keyring } : {}),
   });
   const leadOptions: LeadOptions = {
     prefix,
@@ -131,7 +132,7 @@ export async function openManager(place: SharedPlace, options: ManagerOptions = 
 }
 
 /** The place as the contract uses it: a manager that leads. */
-export function leadingPlace(etcd: Pick<Etcd, 'endpoint'>): Place & SharedPlace {
+export function leadingPlace(etcd: Pick<Etcd, 'endpoint'>): Extract<Place, { openStore: unknown }> & SharedPlace {
   const place = sharedPlace(etcd);
   return {
     ...place,
@@ -147,6 +148,7 @@ export function leadingPlace(etcd: Pick<Etcd, 'endpoint'>): Place & SharedPlace 
         view: store.view,
         update: (change) => store.update(change),
         batch: (items, change) => store.batch(items, change),
+        lock: store.lock,
         watch: (listener) => store.watch(listener),
         close,
       };

@@ -365,6 +365,7 @@ describe('lost races', () => {
     return {
       view: store.view,
       update: (change) => store.update(change),
+      lock: store.lock,
       watch: (listener) => store.watch(listener),
       close: () => store.close(),
       batch: async (items, change) => {

@@ -1,5 +1,6 @@
 import { SwarmError } from '../../base/errors.ts';
 import { Held } from '../held.ts';
+import { StateLock } from '../seal/state-lock.ts';
 import { notRead } from '../store.ts';
 import type { Listener, Store, Tx, View } from '../types.ts';
 import { WriteQueue, type StoreOptions } from '../write-queue.ts';
@@ -40,14 +41,15 @@ const RETRY_MS = 100;
 /** Behind by so much, everything is read anew. */
 const CATCH_UP_MS = 2_000;
 
-/** Opens the state of a swarm, and begins to follow it. Rejects with `not-found`, or with `unavailable`. */
+/** Opens the state of a swarm, and begins to follow it. Rejects with `not-found`, with a LockedError, or with
+ * `unavailable`. */
 export async function openEtcdStore(client: EtcdClient, options: EtcdStoreOptions): Promise<EtcdStore> {
   const keys = keysOf(options.prefix, options.clusterId);
   const signal = AbortSignal.timeout(OPEN_MS);
   try {
     checkVersion((await client.status({ signal })).version);
     const snapshot = await readSnapshot(client, keys, signal);
-    const held = new Held(options.onFault);
+    const held = new Held(options.onFault, options.keyring);
     held.fill(snapshot.stored.revision, snapshot.rows);
     return new FollowingStore(
       client,
@@ -78,6 +80,7 @@ type Part =
 
 class FollowingStore implements EtcdStore {
   readonly view: View;
+  readonly lock: StateLock;
   readonly #client: EtcdClient;
   readonly #keys: Keys;
   readonly #held: Held;
@@ -95,6 +98,14 @@ class FollowingStore implements EtcdStore {
     this.#follower = follower;
     this.#options = options;
     this.view = held.tables;
+    this.lock = new StateLock({
+      held,
+      update: (change) => this.update(change),
+      again: (rows) =>
+        this.#part.kind === 'writes' ? this.#part.queue.again(rows) : Promise.reject(this.#refusal()),
+      // What etcd remembers of before goes when it is compacted, by whoever keeps it.
+      scrub: () => Promise.resolve(),
+    });
     this.#follow();
   }
 
