@@ -11,7 +11,9 @@ import {
   sqliteReason,
   statePath,
 } from './sqlite-file.ts';
-import { checkedVersion } from './sqlite-schema.ts';
+import { Keyring, LockedError } from './seal/keyring.ts';
+import { openedRows } from './seal/sealed-rows.ts';
+import { checkedVersion, number } from './sqlite-schema.ts';
 import { allRows } from './sqlite.ts';
 
 /** What belongs to a state beside its file. */
@@ -66,8 +68,9 @@ function check(draft: string, file: string): void {
     if (checkedVersion(database) === 0) throw new Error('it is not a state of swarmd');
     const found = database.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check'];
     if (found !== 'ok') throw new Error(`it is damaged (${String(found)})`);
-    const { objects } = new RowCodec().decodeAll(allRows(database));
-    if (!objects.some(({ kind }) => kind === 'cluster')) throw new Error('there is no swarm in it');
+    readThrough(database);
+    if (number(database, "SELECT count(*) AS n FROM rows WHERE tbl = 'cluster'") === 0)
+      throw new Error('there is no swarm in it');
   } catch (error) {
     const reason = /not a database|malformed/i.test(messageOf(error))
       ? `it is no database, or damaged (${messageOf(error)})`
@@ -75,6 +78,15 @@ function check(draft: string, file: string): void {
     throw new SwarmError('invalid', `'${file}' cannot be restored: ${reason}`, { cause: error });
   } finally {
     database?.close();
+  }
+}
+
+/** Reads all rows; those of a sealed state can't be judged without its key. Throws for what is damaged. */
+function readThrough(database: DatabaseSync): void {
+  try {
+    new RowCodec().decodeAll(openedRows(allRows(database), new Keyring()));
+  } catch (error) {
+    if (!(error instanceof LockedError)) throw error;
   }
 }
 

@@ -68,6 +68,7 @@ export interface ManagerOptions extends Partial<StoreOptions> {
   readonly name?: string;
   readonly ttlMs?: number;
   readonly client?: Partial<EtcdOptions>;
+  readonly askUnlockKey?: (signal: AbortSignal) => Promise<Uint8Array>;
 }
 
 export async function openManager(place: SharedPlace, options: ManagerOptions = {}): Promise<TestManager> {
@@ -88,6 +89,7 @@ export async function openManager(place: SharedPlace, options: ManagerOptions = 
       }),
     onTrouble: (message) => troubles.push(message),
     ...(options.keyring ? { keyring: options.keyring } : {}),
+    ...(options.askUnlockKey ? { askUnlockKey: options.askUnlockKey } : {}),
   });
   const leadOptions: LeadOptions = {
     prefix,

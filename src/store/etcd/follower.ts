@@ -2,6 +2,7 @@ import { Bell } from '../../base/bell.ts';
 import { backoffMs } from '../../base/async.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Held } from '../held.ts';
+import { LockedError } from '../seal/keyring.ts';
 import type { EtcdClient } from './client.ts';
 import { commitOf } from './commit-of.ts';
 import type { Keys } from './keys.ts';
@@ -13,6 +14,8 @@ const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [50, 2_000];
 export interface FollowerOptions {
   /** Called with each new kind of trouble once, and with undefined when etcd answers again. */
   readonly onTrouble?: (message: string | undefined) => void;
+  /** Asks whoever leads for the unlock key, where another manager has locked the state meanwhile. */
+  readonly askUnlockKey?: (signal: AbortSignal) => Promise<Uint8Array>;
 }
 
 /** What was followed is no commit that goes on from what is held. */
@@ -129,6 +132,8 @@ export class Follower {
       return false;
     }
     try {
+      if (error instanceof LockedError && this.#options.askUnlockKey)
+        this.#held.keyring.offer(await this.#options.askUnlockKey(signal));
       await this.read(signal);
       return true;
     } catch (failure) {
