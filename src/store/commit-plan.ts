@@ -99,10 +99,7 @@ export class CommitPlan {
     for (const { bytes } of specs) size += bytes;
     if (rows > UPDATE_MAX_ROWS || size > UPDATE_MAX_BYTES) throw tooLarge(rows, size);
     const total = this.#bytes + own - replaced;
-    if (
-      !isFirst &&
-      (this.#size > UPDATE_MAX_ROWS || total + this.#newSpecs.bytes > UPDATE_MAX_BYTES)
-    ) {
+    if (!isFirst && (this.#size > UPDATE_MAX_ROWS || total + this.#newSpecs.bytes > UPDATE_MAX_BYTES)) {
       this.#overlay.undo();
       return false;
     }

@@ -3,7 +3,13 @@ import { Keyring, LockedError, parseUnlockKey } from '../../src/store/index.ts';
 import { until } from '../hosts/index.ts';
 import { clusterFixture } from '../simulation/index.ts';
 import { startEtcd, type Etcd } from '../stores/etcd.ts';
-import { openManager, sharedPlace, type ManagerOptions, type SharedPlace, type TestManager } from './etcd-place.ts';
+import {
+  openManager,
+  sharedPlace,
+  type ManagerOptions,
+  type SharedPlace,
+  type TestManager,
+} from './etcd-place.ts';
 import { config, contents } from './objects.ts';
 
 const LATEST_MS = 20_000;
@@ -56,7 +62,11 @@ test('managers follow a lock, a new key of it and its end; whoever opens the sta
   const first = await leader.store.lock.unlockKey();
   await leader.store.lock.settle();
   await same(follower, leader);
-  const values = await etcd.etcdctl('get', '--prefix', `${place.prefix}/${place.clusterId}/state/rows/config`);
+  const values = await etcd.etcdctl(
+    'get',
+    '--prefix',
+    `${place.prefix}/${place.clusterId}/state/rows/config`,
+  );
   expect(values).toContain('{"sealed":1}');
   expect(values).not.toContain('"annotations"');
   await expect(openManager(place, { name: 'three' })).rejects.toBeInstanceOf(LockedError);

@@ -134,7 +134,9 @@ export async function openManager(place: SharedPlace, options: ManagerOptions = 
 }
 
 /** The place as the contract uses it: a manager that leads. */
-export function leadingPlace(etcd: Pick<Etcd, 'endpoint'>): Extract<Place, { openStore: unknown }> & SharedPlace {
+export function leadingPlace(
+  etcd: Pick<Etcd, 'endpoint'>,
+): Extract<Place, { openStore: unknown }> & SharedPlace {
   const place = sharedPlace(etcd);
   return {
     ...place,

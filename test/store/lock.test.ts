@@ -50,7 +50,10 @@ async function lockedWith(store: Store): Promise<string> {
   return key;
 }
 
-const openWith = (where: KeptRows | { open(): ReturnType<KeptRows['open']> }, key?: string): Promise<Store> => {
+const openWith = (
+  where: KeptRows | { open(): ReturnType<KeptRows['open']> },
+  key?: string,
+): Promise<Store> => {
   const keyring = new Keyring();
   if (key !== undefined) keyring.offer(parseUnlockKey(key));
   return openStore(where.open(), { nowMs: () => 1_000, onFault: () => expect.fail(), keyring });
@@ -176,7 +179,10 @@ describe('a lock', () => {
       cut.revision = revision;
       const opened: Store[] = [];
       for (const key of [undefined, ...keys])
-        await openWith(cut, key).then((one) => opened.push(one), () => undefined);
+        await openWith(cut, key).then(
+          (one) => opened.push(one),
+          () => undefined,
+        );
       const [one] = opened;
       // Plain it opens with whatever was offered, sealed with one key.
       expect([1, 3]).toContain(opened.length);
@@ -192,7 +198,9 @@ describe('a lock', () => {
     const key = await lockedWith(store);
     const secret = where.rows.get('secret/secret-s') ?? expect.fail();
     where.rows.set('config/config-large', { ...secret, table: 'config', id: 'config-large' });
-    await expect(openWith(where, key)).rejects.toThrow('the row config/config-large is damaged: its seal is broken');
+    await expect(openWith(where, key)).rejects.toThrow(
+      'the row config/config-large is damaged: its seal is broken',
+    );
   });
 
   it('is in force from the first row on where a state begins with it', async () => {
@@ -203,10 +211,9 @@ describe('a lock', () => {
       tx.create('cluster', { ...cluster, spec: { ...cluster.spec, autoLockManagers: true } });
       store.lock.begin(tx);
     });
-    expect([...where.rows.values()].map(({ table, json }) => table === 'seal' || json === '{"sealed":1}')).toEqual([
-      true,
-      true,
-    ]);
+    expect(
+      [...where.rows.values()].map(({ table, json }) => table === 'seal' || json === '{"sealed":1}'),
+    ).toEqual([true, true]);
     const key = await store.lock.unlockKey();
     expect((await openWith(where, key)).view.cluster()).toBeDefined();
   });

@@ -21,7 +21,8 @@ export async function runSealing({ store, times, log }: LoopContext, signal: Abo
       } catch (error) {
         if (signal.aborted) return;
         const words = messageOf(error);
-        if (words !== trouble) log.warn({ err: words }, 'The state could not be sealed or opened; it is tried again');
+        if (words !== trouble)
+          log.warn({ err: words }, 'The state could not be sealed or opened; it is tried again');
         trouble = words;
         await times.pause(RETRY_MS, signal);
       }

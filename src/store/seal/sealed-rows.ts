@@ -43,7 +43,8 @@ export function* openedRows<R extends RowWrite>(
   }
   for (const row of waiting) {
     if (key) yield openedRow(row, key);
-    else if (isOurs(row.table)) throw new Error(`the row ${row.table}/${row.id} is sealed, and its seal is gone`);
+    else if (isOurs(row.table))
+      throw new Error(`the row ${row.table}/${row.id} is sealed, and its seal is gone`);
   }
 }
 
