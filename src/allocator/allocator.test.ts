@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SwarmError } from '../base/errors.ts';
-import { attachmentsCover } from '../model/index.ts';
+import { attachmentsCover, otherServiceId } from '../model/index.ts';
 import { runAllocator } from './allocator.ts';
 import { initialNetworks } from './initial-networks.ts';
 import { AllocatorRun } from './run.ts';
@@ -199,6 +199,45 @@ describe('services', () => {
     }
   });
 
+  it('keep a virtual IP that they are to lose while they have tasks on its network', async () => {
+    const { store, settle, restart } = await allocatorBench();
+    const service = serviceRow('s', ['a', 'b']);
+    await store.update((tx) => {
+      for (const id of ['a', 'b']) tx.create('network', networkRow(id));
+      tx.create('service', service);
+      tx.create('task', taskRow(service, 'old'));
+    });
+    await settle();
+    const [a, b] = rows(store).service('s').endpoint?.virtualIps ?? [];
+    const respec = async (next: ReturnType<typeof serviceRow>, fresh: string): Promise<void> => {
+      await store.update((tx) => {
+        const row = tx.get('service', 's');
+        if (row) tx.update('service', { ...row, spec: next.spec });
+        tx.create('task', taskRow(next, fresh));
+      });
+      await settle();
+    };
+    await respec(serviceRow('s', ['b']), 'second');
+    expect(rows(store).service('s').endpoint).toMatchObject({ virtualIps: [b], leavingIps: [a] });
+    await respec(serviceRow('s', ['b'], { mode: 'dnsrr', ports: [] }), 'third');
+    expect(rows(store).service('s').endpoint).toMatchObject({ virtualIps: [], leavingIps: [b, a] });
+    await changeTask(store, 'old', 'shutdown');
+    restart();
+    await settle();
+    // Tasks that were not told of it answer there, too.
+    expect(rows(store).service('s').endpoint?.leavingIps).toEqual([b]);
+    await changeTask(store, 'second', 'shutdown');
+    await respec(serviceRow('s', ['b']), 'fourth');
+    expect(rows(store).service('s').endpoint).toMatchObject({ virtualIps: [b] });
+    await respec(serviceRow('s', ['a']), 'fifth');
+    for (const id of ['third', 'fourth']) await store.update((tx) => tx.remove('task', id));
+    await settle();
+    const { leavingIps, virtualIps } = rows(store).service('s').endpoint ?? {};
+    expect({ leavingIps, networks: virtualIps?.map(({ networkId }) => networkId) }).toEqual({
+      networks: ['a'],
+    });
+  });
+
   it('that need nothing have no endpoint', async () => {
     const { store, settle } = await allocatorBench();
     await store.update((tx) => tx.create('service', serviceRow('s', [], { mode: 'vip', ports: [] })));
@@ -294,6 +333,44 @@ describe('tasks', () => {
     await store.update((tx) => tx.remove('task', 'c'));
     await settle();
     expect(address('g')).toBe('10.0.0.4/29');
+  });
+
+  it('come under another id of their service while others run that were told otherwise of its name', async () => {
+    const { store, settle, restart } = await allocatorBench();
+    const [vip, dnsrr] = (['vip', 'dnsrr'] as const).map((mode) =>
+      serviceRow('s', ['web'], { mode, ports: [] }),
+    );
+    if (!vip || !dnsrr) throw new Error('no services');
+    await store.update((tx) => {
+      tx.create('network', networkRow('web'));
+      tx.create('service', dnsrr);
+    });
+    const add = async (service: typeof vip, ...ids: string[]): Promise<void> => {
+      await store.update((tx) => {
+        const row = tx.get('service', 's');
+        if (row) tx.update('service', { ...row, spec: service.spec });
+        for (const id of ids) tx.create('task', taskRow(service, id));
+      });
+      await settle();
+    };
+    const known = (id: string): [string | undefined, number] => {
+      const { engineServiceId, endpoint } = rows(store).task(id);
+      return [engineServiceId, endpoint?.virtualIps.length ?? 0];
+    };
+    const other = otherServiceId('s');
+    await add(dnsrr, 'd1', 'd2');
+    expect(['d1', 'd2'].map(known)).toEqual([[undefined, 0], [undefined, 0]]); // prettier-ignore
+    await add(vip, 'v1', 'v2');
+    expect(['v1', 'v2'].map(known)).toEqual([[other, 1], [other, 1]]); // prettier-ignore
+    for (const id of ['d1', 'd2']) await changeTask(store, id, 'shutdown');
+    restart();
+    await add(vip, 'v3');
+    expect(known('v3')).toEqual([other, 1]);
+    await add(dnsrr, 'd3');
+    expect(known('d3')).toEqual([undefined, 0]);
+    for (const id of ['v1', 'v2', 'v3', 'd3']) await changeTask(store, id, 'shutdown');
+    await add(vip, 'v4');
+    expect(known('v4')).toEqual([undefined, 1]);
   });
 
   it('that are not wanted any more get none', async () => {

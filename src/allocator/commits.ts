@@ -60,7 +60,7 @@ export function commitOf(write: Write): Commit {
 function commitTask(
   tx: Tx,
   id: string,
-  { networks, endpoint, service }: TaskAllocation,
+  { networks, endpoint, engineServiceId, service }: TaskAllocation,
   nowMs: number,
 ): void {
   const task = tx.get('task', id);
@@ -73,7 +73,8 @@ function commitTask(
     err: '',
     timestampMs: nowMs,
   } as const;
-  tx.update('task', { ...task, networks, ...(endpoint ? { endpoint } : {}), status });
+  const told = { ...(endpoint ? { endpoint } : {}), ...(engineServiceId ? { engineServiceId } : {}) };
+  tx.update('task', { ...task, networks, ...told, status });
 }
 
 function noteWait(

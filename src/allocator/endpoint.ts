@@ -1,4 +1,4 @@
-import type { EndpointSpec, Network, PortConfig, ServiceSpec } from '../model/index.ts';
+import type { Endpoint, EndpointSpec, Network, PortConfig, ServiceSpec, VirtualIp } from '../model/index.ts';
 import type { View } from '../store/index.ts';
 
 /** What an endpoint is where the user said nothing. */
@@ -12,6 +12,11 @@ export function portKey({ protocol, publishedPort }: Pick<PortConfig, 'protocol'
 /** Whether a service takes part in the ingress network. */
 export function needsIngress({ endpoint }: Pick<ServiceSpec, 'endpoint'>): boolean {
   return endpoint?.ports.some(({ publishMode }) => publishMode === 'ingress') ?? false;
+}
+
+/** All that a service has, on one network one at most. */
+export function virtualIpsOf(endpoint: Endpoint | undefined): readonly VirtualIp[] {
+  return endpoint ? [...endpoint.virtualIps, ...(endpoint.leavingIps ?? [])] : [];
 }
 
 /** The ingress network; there is one at most. */

@@ -1,7 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Endpoint, Network, PortConfig, PortProtocol, Service, ServiceSpec } from '../model/index.ts';
+import type {
+  Endpoint,
+  Network,
+  PortConfig,
+  PortProtocol,
+  Service,
+  ServiceSpec,
+  VirtualIp,
+} from '../model/index.ts';
 import type { AddressBook } from './address-book.ts';
-import { needsIngress, PLAIN_ENDPOINT, portKey } from './endpoint.ts';
+import { needsIngress, PLAIN_ENDPOINT, portKey, virtualIpsOf } from './endpoint.ts';
 import { noAddress } from './no-address.ts';
 import { INGRESS, networkKey, NOTHING, PORTS, waitFor, type Plan, type Reader, type Wait } from './plan.ts';
 import { FIRST_PORT, LAST_PORT, type PortTable } from './port-table.ts';
@@ -21,18 +29,21 @@ export function planService(
   if ('kind' in networks) return networks;
   const ports = planPorts(table, service);
   if ('kind' in ports) return ports;
-  const virtualIps: { readonly networkId: string; readonly addr: string }[] = [];
+  const virtualIps: VirtualIp[] = [];
   for (const network of networks) {
     const left = book.network(network.id)?.keptForNodes(view.nodeCount()) ?? 0;
     const addr = kept(service, network.id) ?? takeVip(book, service.id, network.id, left);
     if (addr === undefined) return noAddress(book, network, left);
     virtualIps.push({ networkId: network.id, addr });
   }
-  return { kind: 'write', value: { spec, ports, virtualIps } };
+  const leavingIps = leaving(view, service, networks);
+  const value = { spec, ports, virtualIps, ...(leavingIps.length > 0 ? { leavingIps } : {}) };
+  return { kind: 'write', value };
 }
 
 /** Whether a service has the endpoint that its spec asks for; its tasks get a copy. */
-export function isAllocated(view: Reader, { spec, endpoint }: Service): boolean {
+export function isAllocated(view: Reader, service: Service): boolean {
+  const { spec, endpoint } = service;
   const networks = vipNetworks(view, spec);
   if ('kind' in networks) return false;
   if (!endpoint) return networks.length === 0 && (spec.endpoint?.ports.length ?? 0) === 0;
@@ -43,6 +54,7 @@ export function isAllocated(view: Reader, { spec, endpoint }: Service): boolean 
       endpoint.virtualIps.map(({ networkId }) => networkId),
       networks.map(({ id }) => id),
     ) &&
+    leaving(view, service, networks).length === virtualIpsOf(endpoint).length - networks.length &&
     endpoint.ports.length === wanted.ports.length &&
     wanted.ports.every((port, i) => fits(endpoint.ports[i], port))
   );
@@ -74,7 +86,14 @@ function vipNetworks(view: Reader, spec: ServiceSpec): readonly Network[] | Wait
 }
 
 function kept({ endpoint }: Service, networkId: string): string | undefined {
-  return endpoint?.virtualIps.find((vip) => vip.networkId === networkId)?.addr;
+  return virtualIpsOf(endpoint).find((vip) => vip.networkId === networkId)?.addr;
+}
+
+/** What a service has on other networks than these, as long as it has tasks there. */
+function leaving(view: Reader, { id, endpoint }: Service, networks: readonly Network[]): VirtualIp[] {
+  return virtualIpsOf(endpoint).filter(
+    ({ networkId }) => networks.every((one) => one.id !== networkId) && view.places.has(id, networkId),
+  );
 }
 
 function takeVip(book: AddressBook, serviceId: string, networkId: string, left: number): string | undefined {

@@ -6,7 +6,7 @@ import type {
   Service,
   Task,
 } from '../model/index.ts';
-import { hasEnded } from '../model/index.ts';
+import { hasEnded, otherServiceId } from '../model/index.ts';
 import type { AddressBook } from './address-book.ts';
 import { needsIngress } from './endpoint.ts';
 import { addressTaken, noAddress } from './no-address.ts';
@@ -17,6 +17,7 @@ import { isAllocated } from './plan-service.ts';
 export interface TaskAllocation {
   readonly networks: readonly NetworkAttachment[];
   readonly endpoint?: Endpoint;
+  readonly engineServiceId?: string;
   /** As it was when this was planned. */
   readonly service?: Service;
 }
@@ -65,10 +66,24 @@ export function planTask(book: AddressBook, view: Reader, task: Task): Plan<Task
     kind: 'write',
     value: {
       networks,
-      ...(service ? { service } : {}),
-      ...(service?.endpoint ? { endpoint: service.endpoint } : {}),
+      ...(service ? { service, ...tellingOf(view, service, networks) } : {}),
     },
   };
+}
+
+/** What the engine is to be told of the service. */
+function tellingOf(
+  view: Reader,
+  { id, endpoint }: Service,
+  networks: readonly NetworkAttachment[],
+): Pick<TaskAllocation, 'endpoint' | 'engineServiceId'> {
+  const overlay = networks.filter(({ addresses }) => addresses.length > 0);
+  const isOther = view.places.needsOther(
+    id,
+    overlay.map(({ networkId }) => networkId),
+    endpoint,
+  );
+  return { ...(endpoint ? { endpoint } : {}), ...(isOther ? { engineServiceId: otherServiceId(id) } : {}) };
 }
 
 /** The networks a task is to be on, each once: first the ingress network, where its service publishes there. */

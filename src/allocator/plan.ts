@@ -1,11 +1,14 @@
 import type { Network } from '../model/index.ts';
 import type { View } from '../store/index.ts';
+import type { ServicePlaces } from './service-places.ts';
 
 /** What planning reads. */
 export interface Reader {
   readonly get: View['get'];
   /** The ingress network, if there is one. */
   ingress(): Network | undefined;
+  /** Where services have tasks, and what those were told. */
+  readonly places: ServicePlaces;
   /** How many nodes there are. */
   nodeCount(): number;
   /** Why `kind/id` waits; '' where there is nothing to say. */

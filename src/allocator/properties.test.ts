@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { overlaps, parseCidr, type Cidr } from '../base/cidr.ts';
 import { attachmentsCover, hasEnded } from '../model/index.ts';
 import type { Store } from '../store/index.ts';
+import { virtualIpsOf } from './endpoint.ts';
 import { readVxlanIds, VXLAN_OPTION } from './vxlan-ids.ts';
 import {
   allocatorBench,
@@ -25,6 +26,7 @@ type Step =
       readonly do: 'service';
       readonly n: number;
       readonly on: readonly number[];
+      readonly mode: 'vip' | 'dnsrr';
       readonly ports: readonly number[];
     }
   | {
@@ -41,6 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     do: fc.constant('service' as const),
     n,
     on: fc.uniqueArray(n, { maxLength: 3 }),
+    mode: fc.constantFrom('vip' as const, 'dnsrr' as const),
     ports: fc.array(fc.constantFrom(0, 80, 30_000), { maxLength: 2 }),
   }),
   fc.record({ do: fc.constantFrom('remove-service' as const, 'node' as const, 'remove-node' as const), n }),
@@ -80,7 +83,8 @@ async function act(bench: Bench, removals: Removals, what: Step): Promise<void> 
       const id = `s${what.n}`;
       const ports = what.ports.map((published, i) => port(published, { targetPort: i }));
       const networks = what.on.filter((at) => at > 0).map((at) => removals.id(at));
-      const row = serviceRow(id, networks, { mode: 'vip', ports });
+      const endpoint = what.mode === 'vip' ? { mode: what.mode, ports } : { mode: what.mode, ports: [] };
+      const row = serviceRow(id, networks, endpoint);
       await store.update((tx) => {
         const before = tx.get('service', id);
         if (before) tx.update('service', { ...before, spec: row.spec });
@@ -137,7 +141,7 @@ function taken({ view }: Store): string[] {
       ),
     ),
     ...[...view.all('service')].flatMap(({ endpoint }) =>
-      (endpoint?.virtualIps ?? []).map(({ networkId, addr }) => `${networkId} ${addr}`),
+      virtualIpsOf(endpoint).map(({ networkId, addr }) => `${networkId} ${addr}`),
     ),
     ...[...view.all('task')].flatMap((task) => (hasEnded(task.status.state) ? [] : of(task.networks))),
     ...[...view.all('node')].flatMap(({ attachments }) => of(attachments)),
@@ -165,6 +169,21 @@ function check(store: Store): void {
     ...new Set(endpoint?.ports.map(({ publishedPort }) => `${publishedPort} ${id}`)),
   ]);
   expect(new Set(ports.map((text) => text.split(' ')[0])).size).toBe(ports.length);
+  const telling = tellings(store);
+  expect(new Set(telling.map(([place]) => place)).size).toBe(telling.length);
+}
+
+/** What engines are told of a service's name, once for each id and network: it has to be one thing. */
+function tellings({ view }: Store): [place: string, address: string][] {
+  const all = [...view.all('task')]
+    .filter(({ status }) => !hasEnded(status.state))
+    .flatMap(({ serviceId, engineServiceId, networks, endpoint }) =>
+      networks.map(({ networkId }): [string, string] => [
+        `${engineServiceId ?? serviceId} ${networkId}`,
+        endpoint?.virtualIps.find((vip) => vip.networkId === networkId)?.addr ?? '',
+      ]),
+    );
+  return [...new Map(all.map((one) => [one.join(' '), one])).values()];
 }
 
 /** What is free on each network, by a book that was made anew and by the one that was there. */

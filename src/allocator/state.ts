@@ -14,9 +14,11 @@ import {
   type Reader,
 } from './plan.ts';
 import { isHeldBack } from './plan-node.ts';
+import { virtualIpsOf } from './endpoint.ts';
 import { ingressPorts, isAllocated } from './plan-service.ts';
 import { attachmentsInUse, isNew } from './plan-task.ts';
 import { PortTable } from './port-table.ts';
+import { ServicePlaces } from './service-places.ts';
 import { Waiters } from './waiters.ts';
 
 /** In the order in which one needs another. */
@@ -30,6 +32,7 @@ export type AllocatedKind = (typeof ALLOCATED_KINDS)[number];
 export class AllocatorState implements Reader {
   readonly book = new AddressBook();
   readonly ports = new PortTable();
+  readonly places = new ServicePlaces();
   readonly waiters = new Waiters();
   /** Ids of rows to be planned. */
   readonly todo: Readonly<Record<AllocatedKind, Set<string>>> = {
@@ -156,6 +159,8 @@ export class AllocatorState implements Reader {
     const task = this.#view.get('task', id);
     this.settleTask(id, task);
     for (const nodeId of this.#nodes.set(id, task)) this.todo.node.add(nodeId);
+    for (const { serviceId, networkId } of this.places.set(id, task))
+      if (isLeaving(this.#view.get('service', serviceId), networkId)) this.#syncService(serviceId);
     this.#setTodo('task', id, task !== undefined && isNew(task));
   }
 
@@ -177,6 +182,10 @@ export class AllocatorState implements Reader {
 }
 
 function vipsOf(service: Service | undefined): { networkId: string; address: string }[] {
-  const vips = service?.endpoint?.virtualIps ?? [];
-  return vips.map(({ networkId, addr }) => ({ networkId, address: addr }));
+  return virtualIpsOf(service?.endpoint).map(({ networkId, addr }) => ({ networkId, address: addr }));
+}
+
+/** Whether a service still has the virtual IP of a network that its spec asks for no more. */
+function isLeaving(service: Service | undefined, networkId: string): boolean {
+  return service?.endpoint?.leavingIps?.some((vip) => vip.networkId === networkId) ?? false;
 }

@@ -44,6 +44,7 @@ const TOLD_KEYS = [
   'serviceAnnotations',
   'specVersion',
   'serviceId',
+  'engineServiceId',
   'slot',
   'assignedGenericResources',
   'jobIteration',

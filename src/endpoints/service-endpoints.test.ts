@@ -187,6 +187,55 @@ describe('who answers for a service', () => {
   });
 });
 
+describe('a virtual IP that a service is to lose', () => {
+  const lose = async (...networks: string[]): Promise<void> => {
+    await swarm.store.update((tx) => {
+      const service = tx.get('service', 'web');
+      if (!service?.endpoint) throw new Error('no endpoint');
+      const { virtualIps, ...rest } = service.endpoint;
+      const isLeft = ({ networkId }: { readonly networkId: string }): boolean => networks.includes(networkId);
+      const endpoint = { ...rest, ports: [], virtualIps: virtualIps.filter((one) => !isLeft(one)) };
+      tx.update('service', {
+        ...service,
+        endpoint: { ...endpoint, leavingIps: virtualIps.filter(isLeft) },
+      });
+    });
+    await swarm.times.advance(SOON_MS);
+  };
+
+  it('is answered by its tasks there, whatever they were told', async () => {
+    const old = await add('node-2', 11);
+    await lose('net-1');
+    const fresh = await add('node-1', 12, {
+      endpoint: { spec: { mode: 'dnsrr', ports: [] }, ports: [], virtualIps: [] },
+    });
+    expect(one.on('net-1', 'web')?.virtualIp).toBe('10.0.1.2');
+    expect(states()).toEqual({ [old]: 'serving', [fresh]: 'serving' });
+    await tellToStop(swarm.store, old);
+    await swarm.times.advance(SOON_MS);
+    expect(states()).toEqual({ [old]: 'leaving', [fresh]: 'serving' });
+  });
+
+  it('keeps the open connections of the mesh, and gets no new ones', async () => {
+    const id = await add('node-2', 11);
+    await lose(INGRESS);
+    expect(one.on(INGRESS, 'web')?.ports).toEqual([]);
+    expect(one.states(INGRESS, 'web')).toEqual({ [id]: 'leaving' });
+    expect(states()).toEqual({ [id]: 'serving' });
+  });
+
+  it('stays while its tasks end when the service is removed', async () => {
+    const id = await add('node-2', 11);
+    await lose('net-1', INGRESS);
+    const { endpoint } = swarm.store.view.get('service', 'web') ?? {};
+    await changeTask(swarm.store, id, (task) => ({ ...task, ...(endpoint ? { endpoint } : {}) }));
+    await swarm.store.update((tx) => tx.remove('service', 'web'));
+    await swarm.times.advance(SOON_MS);
+    expect(one.on('net-1', 'web')?.virtualIp).toBe('10.0.1.2');
+    expect(states()).toEqual({ [id]: 'leaving' });
+  });
+});
+
 describe('a service that is removed', () => {
   it('goes at once where nothing runs', async () => {
     await swarm.store.update((tx) => tx.remove('service', 'web'));

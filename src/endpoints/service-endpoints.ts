@@ -7,6 +7,7 @@ import {
   type MeshPort,
   type ServiceEndpoints,
   type Task,
+  type VirtualIp,
 } from '../model/index.ts';
 import type { View } from '../store/index.ts';
 
@@ -19,7 +20,8 @@ export type Reader = Pick<View, 'get' | 'tasksOfService'>;
 interface Face {
   readonly name: string;
   readonly labels: Labels;
-  readonly virtualIps: Endpoint['virtualIps'];
+  /** One for each network, also those that the service is to lose. */
+  readonly virtualIps: readonly VirtualIp[];
   readonly ports: Endpoint['ports'];
   /** Removed by its user: open connections go on, new ones are refused, and its ports may be another's already. */
   readonly isRemoved: boolean;
@@ -48,10 +50,11 @@ export function endpointsOf(
     if (!network || network.spec.nodeLocal) continue;
     const address = withoutPrefix(addr);
     const ports = network.spec.ingress && !face.isRemoved ? answeredPorts(meshPorts(face.ports), tasks) : [];
+    const isLeaving = face.isRemoved || (network.spec.ingress && ports.length === 0);
     const backends = tasks.flatMap((task): Backend[] => {
       const own = addressOn(task, networkId);
       if (own === '') return [];
-      const state = !face.isRemoved && isWanted(task) && answersAll(task, ports) ? 'serving' : 'leaving';
+      const state = !isLeaving && isWanted(task) && answersAll(task, ports) ? 'serving' : 'leaving';
       const node = { nodeId: task.nodeId, nodeAddress: view.get('node', task.nodeId)?.status.addr ?? '' };
       return [{ taskId: task.id, ...node, address: own, state, keepsClients: keepsClient(task) }];
     });
@@ -90,12 +93,23 @@ function faceOf(view: Reader, serviceId: string, tasks: readonly Task[]): Face |
   if (service) {
     const { spec, endpoint } = service;
     if (!endpoint) return undefined;
-    const { virtualIps, ports } = endpoint;
-    return { ...spec.annotations, virtualIps, ports, isRemoved: false };
+    return {
+      ...spec.annotations,
+      virtualIps: virtualIpsOf([endpoint]),
+      ports: endpoint.ports,
+      isRemoved: false,
+    };
   }
   const last = tasks.findLast(({ endpoint }) => endpoint !== undefined);
   if (!last?.endpoint) return undefined;
-  return { ...last.serviceAnnotations, ...last.endpoint, isRemoved: true };
+  const virtualIps = virtualIpsOf(tasks.toReversed().flatMap(({ endpoint }) => endpoint ?? []));
+  return { ...last.serviceAnnotations, virtualIps, ports: last.endpoint.ports, isRemoved: true };
+}
+
+/** The first that is found for each network. */
+function virtualIpsOf(endpoints: readonly Endpoint[]): readonly VirtualIp[] {
+  const all = endpoints.flatMap(({ virtualIps, leavingIps = [] }) => [...virtualIps, ...leavingIps]);
+  return [...new Map(all.toReversed().map((one) => [one.networkId, one])).values()].reverse();
 }
 
 function meshPorts(ports: Endpoint['ports']): MeshPort[] {

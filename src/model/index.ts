@@ -45,6 +45,7 @@ export type {
   UpdateConfig,
   UpdateState,
   UpdateStatus,
+  VirtualIp,
 } from './service.ts';
 export {
   MESH_CLIENT_LABEL,
@@ -61,6 +62,7 @@ export {
   type ServiceEndpoints,
   type StopGate,
 } from './endpoints.ts';
+export { otherServiceId } from './other-service-id.ts';
 export { slotNumber } from './slot.ts';
 export type { Task, TaskStatus } from './task.ts';
 export { hasEnded, stateRank, TASK_STATES, type TaskState } from './task-state.ts';

@@ -91,7 +91,17 @@ export interface Endpoint {
   readonly spec: EndpointSpec;
   readonly ports: readonly PortConfig[];
   /** `10.0.9.2/24` on each network. */
-  readonly virtualIps: readonly { readonly networkId: string; readonly addr: string }[];
+  readonly virtualIps: readonly VirtualIp[];
+  /**
+   * Those that the spec asks for no more, on networks where the service still has tasks: clients know them, and have
+   * connections to them.
+   */
+  readonly leavingIps?: readonly VirtualIp[];
+}
+
+export interface VirtualIp {
+  readonly networkId: string;
+  readonly addr: string;
 }
 
 export type UpdateState =

@@ -22,6 +22,8 @@ export interface Task {
   readonly id: string;
   readonly meta: Meta;
   readonly serviceId: string;
+  /** The id by which its engine is to know its service, where that is not the service's own (`otherServiceId`). */
+  readonly engineServiceId?: string;
   /** From 1, in jobs too; 0 for the tasks of a global service, which are one a node. */
   readonly slot: number;
   /** '' until it is placed. */

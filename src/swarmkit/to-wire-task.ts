@@ -55,7 +55,7 @@ export function taskToWire(task: Task, networkById: NetworkById): WireTask {
     meta: metaToWire(task.meta),
     spec: specToWire(task.spec),
     specVersion: { index: uint64(task.specVersion) },
-    serviceId: task.serviceId,
+    serviceId: task.engineServiceId ?? task.serviceId,
     slot: uint64(slotNumber(task)),
     nodeId: task.nodeId,
     annotations: annotations(task.annotations),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type TaskRow } from '../swarm-mode/services/service-swarm.ts';
+import { changeTests } from './changes.ts';
 import { Line } from './line.ts';
 import { Load, type LoadPlan, type LoadResult } from './load.ts';
 import { startNetworkSwarm, type NetworkSwarm } from './network-swarm.ts';
@@ -33,12 +34,13 @@ afterAll(async () => {
 const at = (host: string): string[] => ['--constraint', `node.hostname==${host}`];
 /** Every node's address, at the published port. */
 const nodes = (): string[] => swarm.balancing.map(({ ip }) => `${ip}:${PORT}`);
-/** A container's place on the first worker. */
-const client = async (): Promise<Place> => {
+/** A task on the first worker, and its place. */
+const clientTask = async (): Promise<TaskRow> => {
   const [task] = await swarm.running('client', 1);
   if (!task) throw new Error('no client');
-  return swarm.inTask(task);
+  return task;
 };
+const client = async (): Promise<Place> => swarm.inTask(await clientTask());
 
 /**
  * Puts load on all nodes from outside, and on the virtual IP from a container, while `act` runs at least once. Tasks that
@@ -158,6 +160,8 @@ test(
   },
   MINUTES_MS,
 );
+
+describe('a service that changes', () => changeTests(() => swarm, clientTask));
 
 test(
   'a silent connection lives, however soon the kernel would forget it',

@@ -3,13 +3,17 @@
  * answered by one with the numbers so far; "stop" ends the work, as soon as there was enough of it, and shows the last
  * numbers. The end of the input ends all at once.
  */
-import { connect } from 'node:net';
+import { Resolver } from 'node:dns/promises';
+import { connect, isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createInterface } from 'node:readline';
 import type { LoadPlan, LoadResult } from './load.ts';
 
 const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan;
 const KEPT_FAILURES = 20;
+/** The engine's, in a container. */
+const resolver = new Resolver({ timeout: plan.deadlineMs, tries: 1 });
+resolver.setServers(['127.0.0.11']);
 const failures: string[] = [];
 const answered: Record<string, number> = {};
 const clients = new Set<string>();
@@ -33,7 +37,7 @@ process.exit(0);
 async function loop(number: number): Promise<void> {
   for (let turn = number; !enough(); turn++) {
     const target = plan.targets[turn % plan.targets.length] ?? '';
-    const reason = await ask(target);
+    const reason = await addressOf(target).then(ask, (error: unknown) => `name: ${String(error)}`);
     done += 1;
     if (reason !== undefined) {
       failed += 1;
@@ -41,6 +45,13 @@ async function loop(number: number): Promise<void> {
     }
     await sleep(plan.pauseMs);
   }
+}
+
+async function addressOf(target: string): Promise<string> {
+  const [host = '', port = ''] = target.split(':');
+  if (isIP(host)) return target;
+  const all = await resolver.resolve4(host);
+  return `${all[Math.floor(Math.random() * all.length)] ?? ''}:${port}`;
 }
 
 /** One connection, one request, one answer: why it failed, or undefined. */

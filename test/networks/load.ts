@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Place } from './places.ts';
 
 export interface LoadPlan {
-  /** `ip:port`, asked in turn. */
+  /** `ip:port`, asked in turn; or `name:port`, each time at one of the addresses that a container's name server has then. */
   readonly targets: readonly string[];
   /** So many ask side by side. */
   readonly loops: number;

@@ -165,7 +165,7 @@ export class LogBroker implements LogSubscriber {
             `invalid NodeID: expected=${nodeId};received=${stranger.context?.nodeId ?? ''}`,
             Code.PermissionDenied,
           );
-        const lines = wire.map((line) => lineFromWire(line, nodeId));
+        const lines = wire.map((line) => lineFromWire(line, nodeId, (id) => view.get('task', id)?.serviceId));
         // Nobody speaks for another node's task.
         await subscription.offer(
           lines.filter(({ taskId }) => (view.get('task', taskId)?.nodeId ?? nodeId) === nodeId),

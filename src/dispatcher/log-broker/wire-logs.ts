@@ -5,6 +5,7 @@ import {
   type LogMessage,
   type SubscriptionMessage,
 } from '../../../proto/generated/swarmkit/log_broker_pb.js';
+import { otherServiceId } from '../../model/index.ts';
 import type { LogLine, LogOptions, LogSelector } from './types.ts';
 
 const NS_PER_S = 1_000_000_000n;
@@ -21,7 +22,7 @@ export function subscriptionToWire(
 ): SubscriptionMessage {
   return create(SubscriptionMessageSchema, {
     id,
-    selector: { serviceIds: [...serviceIds], nodeIds: [...nodeIds], taskIds: [...taskIds] },
+    selector: { serviceIds: serviceIds.flatMap(asEnginesKnow), nodeIds: [...nodeIds], taskIds: [...taskIds] },
     options: {
       streams: streams.map((stream) => (stream === 'stdout' ? LogStream.STDOUT : LogStream.STDERR)),
       follow,
@@ -33,20 +34,27 @@ export function subscriptionToWire(
   });
 }
 
+/** The ids by which agents may have a service's tasks. */
+function asEnginesKnow(serviceId: string): string[] {
+  return [serviceId, otherServiceId(serviceId)];
+}
+
 function moment(ms: number): { seconds: bigint; nanos: number } {
   const seconds = Math.floor(ms / MS_PER_S);
   return { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * MS_PER_S) * NS_PER_MS) };
 }
 
-/** A line as a node sends it; `nodeId` is who sent it, whatever it says. */
+/** A line as a node sends it. Who sent it, and the task's service, are known better here. */
 export function lineFromWire(
   { context, timestamp, stream, data, attrs }: LogMessage,
   nodeId: string,
+  serviceOf: (taskId: string) => string | undefined,
 ): LogLine {
+  const taskId = context?.taskId ?? '';
   return {
-    serviceId: context?.serviceId ?? '',
+    serviceId: serviceOf(taskId) ?? context?.serviceId ?? '',
     nodeId,
-    taskId: context?.taskId ?? '',
+    taskId,
     timestampNs: (timestamp?.seconds ?? 0n) * NS_PER_S + BigInt(timestamp?.nanos ?? 0),
     stream: stream === LogStream.STDERR ? 'stderr' : 'stdout',
     data,
