@@ -4,6 +4,7 @@ const may = {
   model: ['base'],
   scheduler: ['base', 'model'],
   store: ['base', 'model'],
+  ensemble: ['base', 'certs', 'store'],
   swarmkit: ['base', 'model'],
   ca: ['base', 'model', 'store', 'swarmkit', 'certs'],
   allocator: ['base', 'model', 'store'],
@@ -22,6 +23,7 @@ const may = {
     'orchestrator',
     'dispatcher',
     'endpoints',
+    'ensemble',
   ],
   control: [
     'base',
@@ -52,6 +54,7 @@ const may = {
     'dispatcher',
     'endpoints',
     'balancer',
+    'ensemble',
     'manager',
     'control',
     'engine',

@@ -141,6 +141,13 @@ export declare type RangeResponse = Message<"etcdserverpb.RangeResponse"> & {
    * @generated from field: bool more = 3;
    */
   more: boolean;
+
+  /**
+   * Of all keys in the range, whatever the limit.
+   *
+   * @generated from field: int64 count = 4;
+   */
+  count: bigint;
 };
 
 /**
@@ -940,6 +947,433 @@ export declare type AuthenticateResponse = Message<"etcdserverpb.AuthenticateRes
 export declare const AuthenticateResponseSchema: GenMessage<AuthenticateResponse>;
 
 /**
+ * @generated from message etcdserverpb.CompactionRequest
+ */
+export declare type CompactionRequest = Message<"etcdserverpb.CompactionRequest"> & {
+  /**
+   * @generated from field: int64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * Answered when it has been done on the disk as well.
+   *
+   * @generated from field: bool physical = 2;
+   */
+  physical: boolean;
+};
+
+/**
+ * Describes the message etcdserverpb.CompactionRequest.
+ * Use `create(CompactionRequestSchema)` to create a new message.
+ */
+export declare const CompactionRequestSchema: GenMessage<CompactionRequest>;
+
+/**
+ * @generated from message etcdserverpb.CompactionResponse
+ */
+export declare type CompactionResponse = Message<"etcdserverpb.CompactionResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+};
+
+/**
+ * Describes the message etcdserverpb.CompactionResponse.
+ * Use `create(CompactionResponseSchema)` to create a new message.
+ */
+export declare const CompactionResponseSchema: GenMessage<CompactionResponse>;
+
+/**
+ * @generated from message etcdserverpb.Member
+ */
+export declare type Member = Message<"etcdserverpb.Member"> & {
+  /**
+   * @generated from field: uint64 ID = 1;
+   */
+  ID: bigint;
+
+  /**
+   * Empty until it has started.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: repeated string peerURLs = 3;
+   */
+  peerURLs: string[];
+
+  /**
+   * @generated from field: repeated string clientURLs = 4;
+   */
+  clientURLs: string[];
+
+  /**
+   * @generated from field: bool isLearner = 5;
+   */
+  isLearner: boolean;
+};
+
+/**
+ * Describes the message etcdserverpb.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export declare const MemberSchema: GenMessage<Member>;
+
+/**
+ * @generated from message etcdserverpb.MemberAddRequest
+ */
+export declare type MemberAddRequest = Message<"etcdserverpb.MemberAddRequest"> & {
+  /**
+   * @generated from field: repeated string peerURLs = 1;
+   */
+  peerURLs: string[];
+
+  /**
+   * @generated from field: bool isLearner = 2;
+   */
+  isLearner: boolean;
+};
+
+/**
+ * Describes the message etcdserverpb.MemberAddRequest.
+ * Use `create(MemberAddRequestSchema)` to create a new message.
+ */
+export declare const MemberAddRequestSchema: GenMessage<MemberAddRequest>;
+
+/**
+ * @generated from message etcdserverpb.MemberAddResponse
+ */
+export declare type MemberAddResponse = Message<"etcdserverpb.MemberAddResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * @generated from field: etcdserverpb.Member member = 2;
+   */
+  member?: Member | undefined;
+
+  /**
+   * @generated from field: repeated etcdserverpb.Member members = 3;
+   */
+  members: Member[];
+};
+
+/**
+ * Describes the message etcdserverpb.MemberAddResponse.
+ * Use `create(MemberAddResponseSchema)` to create a new message.
+ */
+export declare const MemberAddResponseSchema: GenMessage<MemberAddResponse>;
+
+/**
+ * @generated from message etcdserverpb.MemberRemoveRequest
+ */
+export declare type MemberRemoveRequest = Message<"etcdserverpb.MemberRemoveRequest"> & {
+  /**
+   * @generated from field: uint64 ID = 1;
+   */
+  ID: bigint;
+};
+
+/**
+ * Describes the message etcdserverpb.MemberRemoveRequest.
+ * Use `create(MemberRemoveRequestSchema)` to create a new message.
+ */
+export declare const MemberRemoveRequestSchema: GenMessage<MemberRemoveRequest>;
+
+/**
+ * @generated from message etcdserverpb.MemberRemoveResponse
+ */
+export declare type MemberRemoveResponse = Message<"etcdserverpb.MemberRemoveResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * @generated from field: repeated etcdserverpb.Member members = 2;
+   */
+  members: Member[];
+};
+
+/**
+ * Describes the message etcdserverpb.MemberRemoveResponse.
+ * Use `create(MemberRemoveResponseSchema)` to create a new message.
+ */
+export declare const MemberRemoveResponseSchema: GenMessage<MemberRemoveResponse>;
+
+/**
+ * @generated from message etcdserverpb.MemberUpdateRequest
+ */
+export declare type MemberUpdateRequest = Message<"etcdserverpb.MemberUpdateRequest"> & {
+  /**
+   * @generated from field: uint64 ID = 1;
+   */
+  ID: bigint;
+
+  /**
+   * @generated from field: repeated string peerURLs = 2;
+   */
+  peerURLs: string[];
+};
+
+/**
+ * Describes the message etcdserverpb.MemberUpdateRequest.
+ * Use `create(MemberUpdateRequestSchema)` to create a new message.
+ */
+export declare const MemberUpdateRequestSchema: GenMessage<MemberUpdateRequest>;
+
+/**
+ * @generated from message etcdserverpb.MemberUpdateResponse
+ */
+export declare type MemberUpdateResponse = Message<"etcdserverpb.MemberUpdateResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * @generated from field: repeated etcdserverpb.Member members = 2;
+   */
+  members: Member[];
+};
+
+/**
+ * Describes the message etcdserverpb.MemberUpdateResponse.
+ * Use `create(MemberUpdateResponseSchema)` to create a new message.
+ */
+export declare const MemberUpdateResponseSchema: GenMessage<MemberUpdateResponse>;
+
+/**
+ * @generated from message etcdserverpb.MemberListRequest
+ */
+export declare type MemberListRequest = Message<"etcdserverpb.MemberListRequest"> & {
+  /**
+   * Known since 3.5; 3.4 says what the member knows that is asked.
+   *
+   * @generated from field: bool linearizable = 1;
+   */
+  linearizable: boolean;
+};
+
+/**
+ * Describes the message etcdserverpb.MemberListRequest.
+ * Use `create(MemberListRequestSchema)` to create a new message.
+ */
+export declare const MemberListRequestSchema: GenMessage<MemberListRequest>;
+
+/**
+ * @generated from message etcdserverpb.MemberListResponse
+ */
+export declare type MemberListResponse = Message<"etcdserverpb.MemberListResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * @generated from field: repeated etcdserverpb.Member members = 2;
+   */
+  members: Member[];
+};
+
+/**
+ * Describes the message etcdserverpb.MemberListResponse.
+ * Use `create(MemberListResponseSchema)` to create a new message.
+ */
+export declare const MemberListResponseSchema: GenMessage<MemberListResponse>;
+
+/**
+ * @generated from message etcdserverpb.MemberPromoteRequest
+ */
+export declare type MemberPromoteRequest = Message<"etcdserverpb.MemberPromoteRequest"> & {
+  /**
+   * @generated from field: uint64 ID = 1;
+   */
+  ID: bigint;
+};
+
+/**
+ * Describes the message etcdserverpb.MemberPromoteRequest.
+ * Use `create(MemberPromoteRequestSchema)` to create a new message.
+ */
+export declare const MemberPromoteRequestSchema: GenMessage<MemberPromoteRequest>;
+
+/**
+ * @generated from message etcdserverpb.MemberPromoteResponse
+ */
+export declare type MemberPromoteResponse = Message<"etcdserverpb.MemberPromoteResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * @generated from field: repeated etcdserverpb.Member members = 2;
+   */
+  members: Member[];
+};
+
+/**
+ * Describes the message etcdserverpb.MemberPromoteResponse.
+ * Use `create(MemberPromoteResponseSchema)` to create a new message.
+ */
+export declare const MemberPromoteResponseSchema: GenMessage<MemberPromoteResponse>;
+
+/**
+ * @generated from message etcdserverpb.AlarmRequest
+ */
+export declare type AlarmRequest = Message<"etcdserverpb.AlarmRequest"> & {
+  /**
+   * @generated from field: etcdserverpb.AlarmRequest.AlarmAction action = 1;
+   */
+  action: AlarmRequest_AlarmAction;
+
+  /**
+   * 0: all.
+   *
+   * @generated from field: uint64 memberID = 2;
+   */
+  memberID: bigint;
+
+  /**
+   * @generated from field: etcdserverpb.AlarmType alarm = 3;
+   */
+  alarm: AlarmType;
+};
+
+/**
+ * Describes the message etcdserverpb.AlarmRequest.
+ * Use `create(AlarmRequestSchema)` to create a new message.
+ */
+export declare const AlarmRequestSchema: GenMessage<AlarmRequest>;
+
+/**
+ * @generated from enum etcdserverpb.AlarmRequest.AlarmAction
+ */
+export enum AlarmRequest_AlarmAction {
+  /**
+   * @generated from enum value: GET = 0;
+   */
+  GET = 0,
+
+  /**
+   * @generated from enum value: ACTIVATE = 1;
+   */
+  ACTIVATE = 1,
+
+  /**
+   * @generated from enum value: DEACTIVATE = 2;
+   */
+  DEACTIVATE = 2,
+}
+
+/**
+ * Describes the enum etcdserverpb.AlarmRequest.AlarmAction.
+ */
+export declare const AlarmRequest_AlarmActionSchema: GenEnum<AlarmRequest_AlarmAction>;
+
+/**
+ * @generated from message etcdserverpb.AlarmMember
+ */
+export declare type AlarmMember = Message<"etcdserverpb.AlarmMember"> & {
+  /**
+   * @generated from field: uint64 memberID = 1;
+   */
+  memberID: bigint;
+
+  /**
+   * @generated from field: etcdserverpb.AlarmType alarm = 2;
+   */
+  alarm: AlarmType;
+};
+
+/**
+ * Describes the message etcdserverpb.AlarmMember.
+ * Use `create(AlarmMemberSchema)` to create a new message.
+ */
+export declare const AlarmMemberSchema: GenMessage<AlarmMember>;
+
+/**
+ * @generated from message etcdserverpb.AlarmResponse
+ */
+export declare type AlarmResponse = Message<"etcdserverpb.AlarmResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+
+  /**
+   * @generated from field: repeated etcdserverpb.AlarmMember alarms = 2;
+   */
+  alarms: AlarmMember[];
+};
+
+/**
+ * Describes the message etcdserverpb.AlarmResponse.
+ * Use `create(AlarmResponseSchema)` to create a new message.
+ */
+export declare const AlarmResponseSchema: GenMessage<AlarmResponse>;
+
+/**
+ * @generated from message etcdserverpb.DefragmentRequest
+ */
+export declare type DefragmentRequest = Message<"etcdserverpb.DefragmentRequest"> & {
+};
+
+/**
+ * Describes the message etcdserverpb.DefragmentRequest.
+ * Use `create(DefragmentRequestSchema)` to create a new message.
+ */
+export declare const DefragmentRequestSchema: GenMessage<DefragmentRequest>;
+
+/**
+ * @generated from message etcdserverpb.DefragmentResponse
+ */
+export declare type DefragmentResponse = Message<"etcdserverpb.DefragmentResponse"> & {
+  /**
+   * @generated from field: etcdserverpb.ResponseHeader header = 1;
+   */
+  header?: ResponseHeader | undefined;
+};
+
+/**
+ * Describes the message etcdserverpb.DefragmentResponse.
+ * Use `create(DefragmentResponseSchema)` to create a new message.
+ */
+export declare const DefragmentResponseSchema: GenMessage<DefragmentResponse>;
+
+/**
+ * @generated from enum etcdserverpb.AlarmType
+ */
+export enum AlarmType {
+  /**
+   * @generated from enum value: NONE = 0;
+   */
+  NONE = 0,
+
+  /**
+   * @generated from enum value: NOSPACE = 1;
+   */
+  NOSPACE = 1,
+
+  /**
+   * @generated from enum value: CORRUPT = 2;
+   */
+  CORRUPT = 2,
+}
+
+/**
+ * Describes the enum etcdserverpb.AlarmType.
+ */
+export declare const AlarmTypeSchema: GenEnum<AlarmType>;
+
+/**
  * @generated from service etcdserverpb.KV
  */
 export declare const KV: GenService<{
@@ -958,6 +1392,16 @@ export declare const KV: GenService<{
     methodKind: "unary";
     input: typeof TxnRequestSchema;
     output: typeof TxnResponseSchema;
+  },
+  /**
+   * Forgets what keys were before a revision.
+   *
+   * @generated from rpc etcdserverpb.KV.Compact
+   */
+  compact: {
+    methodKind: "unary";
+    input: typeof CompactionRequestSchema;
+    output: typeof CompactionResponseSchema;
   },
 }>;
 
@@ -1006,9 +1450,65 @@ export declare const Lease: GenService<{
 }>;
 
 /**
+ * Who belongs to it.
+ *
+ * @generated from service etcdserverpb.Cluster
+ */
+export declare const Cluster: GenService<{
+  /**
+   * @generated from rpc etcdserverpb.Cluster.MemberAdd
+   */
+  memberAdd: {
+    methodKind: "unary";
+    input: typeof MemberAddRequestSchema;
+    output: typeof MemberAddResponseSchema;
+  },
+  /**
+   * @generated from rpc etcdserverpb.Cluster.MemberRemove
+   */
+  memberRemove: {
+    methodKind: "unary";
+    input: typeof MemberRemoveRequestSchema;
+    output: typeof MemberRemoveResponseSchema;
+  },
+  /**
+   * @generated from rpc etcdserverpb.Cluster.MemberUpdate
+   */
+  memberUpdate: {
+    methodKind: "unary";
+    input: typeof MemberUpdateRequestSchema;
+    output: typeof MemberUpdateResponseSchema;
+  },
+  /**
+   * @generated from rpc etcdserverpb.Cluster.MemberList
+   */
+  memberList: {
+    methodKind: "unary";
+    input: typeof MemberListRequestSchema;
+    output: typeof MemberListResponseSchema;
+  },
+  /**
+   * @generated from rpc etcdserverpb.Cluster.MemberPromote
+   */
+  memberPromote: {
+    methodKind: "unary";
+    input: typeof MemberPromoteRequestSchema;
+    output: typeof MemberPromoteResponseSchema;
+  },
+}>;
+
+/**
  * @generated from service etcdserverpb.Maintenance
  */
 export declare const Maintenance: GenService<{
+  /**
+   * @generated from rpc etcdserverpb.Maintenance.Alarm
+   */
+  alarm: {
+    methodKind: "unary";
+    input: typeof AlarmRequestSchema;
+    output: typeof AlarmResponseSchema;
+  },
   /**
    * @generated from rpc etcdserverpb.Maintenance.Status
    */
@@ -1016,6 +1516,16 @@ export declare const Maintenance: GenService<{
     methodKind: "unary";
     input: typeof StatusRequestSchema;
     output: typeof StatusResponseSchema;
+  },
+  /**
+   * Gives the room of what was forgotten back to the disk. The member that is asked answers nobody meanwhile.
+   *
+   * @generated from rpc etcdserverpb.Maintenance.Defragment
+   */
+  defragment: {
+    methodKind: "unary";
+    input: typeof DefragmentRequestSchema;
+    output: typeof DefragmentResponseSchema;
   },
   /**
    * The member's whole database, in pieces.

@@ -14,7 +14,8 @@ import { EtcdError, etcdError } from './etcd-error.ts';
 import { Line, type EtcdTls, type Wire } from './line.ts';
 
 export interface EtcdOptions extends Omit<EtcdAddress, 'prefix'> {
-  readonly tls?: EtcdTls;
+  /** Asked for at each connection where it is a function: certificates are renewed. */
+  readonly tls?: EtcdTls | (() => EtcdTls);
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -34,7 +35,7 @@ export interface WatchLine {
   drop(): void;
 }
 
-type Attempt<T> = (wire: Wire, options: CallOptions, line: Line) => Promise<T>;
+export type Attempt<T> = (wire: Wire, options: CallOptions, line: Line) => Promise<T>;
 
 const DEADLINE_MS = 5_000;
 const CONNECT_MS = 2_000;
@@ -69,17 +70,17 @@ export class EtcdClient {
   }
 
   range(request: MessageInitShape<typeof RangeRequestSchema>, asked: Asked): Promise<RangeResponse> {
-    return this.#call(asked, 'again', (wire, options) => wire.kv.range(request, options));
+    return this.call(asked, 'again', (wire, options) => wire.kv.range(request, options));
   }
 
   /** One attempt: whoever writes finds out what became of it. */
   txn(request: MessageInitShape<typeof TxnRequestSchema>, asked: Asked): Promise<TxnResponse> {
-    return this.#call(asked, 'once', (wire, options) => wire.kv.txn(request, options));
+    return this.call(asked, 'once', (wire, options) => wire.kv.txn(request, options));
   }
 
   /** A lease of at least so many seconds; one that nobody knows of ends by itself. */
   async grant(seconds: number, asked: Asked): Promise<bigint> {
-    const { ID } = await this.#call(asked, 'again', (wire, options) =>
+    const { ID } = await this.call(asked, 'again', (wire, options) =>
       wire.lease.leaseGrant({ TTL: BigInt(seconds) }, options),
     );
     return ID;
@@ -87,7 +88,7 @@ export class EtcdClient {
 
   /** Prolongs a lease; false where it has ended. */
   keepAlive(lease: bigint, asked: Asked): Promise<boolean> {
-    return this.#call(asked, 'again', async (wire, options, line) => {
+    return this.call(asked, 'again', async (wire, options, line) => {
       for await (const { TTL } of wire.lease.leaseKeepAlive(once({ ID: lease }), options)) return TTL > 0n;
       throw new EtcdError(`etcd at ${line.endpoint} said nothing of a lease`, 'unknown');
     });
@@ -96,7 +97,7 @@ export class EtcdClient {
   /** Ends a lease, and removes its keys; nothing happens where it has ended. */
   async revoke(lease: bigint, asked: Asked): Promise<void> {
     try {
-      await this.#call(asked, 'again', (wire, options) => wire.lease.leaseRevoke({ ID: lease }, options));
+      await this.call(asked, 'again', (wire, options) => wire.lease.leaseRevoke({ ID: lease }, options));
     } catch (error) {
       if (!(error instanceof EtcdError && error.outcome === 'refused')) throw error;
     }
@@ -104,7 +105,7 @@ export class EtcdClient {
 
   /** Of the member that is asked now. */
   status(asked: Asked): Promise<StatusResponse> {
-    return this.#call(asked, 'again', (wire, options) => wire.maintenance.status({}, options));
+    return this.call(asked, 'again', (wire, options) => wire.maintenance.status({}, options));
   }
 
   /** The whole database of one member, in pieces; not bound to be read within any time. Needs etcd's root where it has users. */
@@ -119,7 +120,7 @@ export class EtcdClient {
 
   /** A connection for what goes on and on: to a member that answers, and knows its cluster's leader. */
   openWatch(asked: Asked): Promise<WatchLine> {
-    return this.#call(asked, 'again', async (wire, options, line) => {
+    return this.call(asked, 'again', async (wire, options, line) => {
       const headers = { ...this.#headers(), hasleader: 'true' };
       await wire.maintenance.status({}, { ...options, headers });
       return { endpoint: line.endpoint, wire, headers, drop: () => this.#give(line, wire) };
@@ -130,7 +131,8 @@ export class EtcdClient {
     for (const line of this.#lines) line.drop();
   }
 
-  async #call<T>(
+  /** What has no method of its own here: `once` is for what writes, and whose fate whoever asks finds out. */
+  async call<T>(
     { signal, deadlineMs = DEADLINE_MS }: Asked,
     how: 'again' | 'once',
     attempt: Attempt<T>,

@@ -1,7 +1,7 @@
 import type { SecureClientSessionOptions } from 'node:http2';
 import { createClient, type Client } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
-import { Auth, KV, Lease, Maintenance, Watch } from '../../../proto/generated/etcd/rpc_pb.js';
+import { Auth, Cluster, KV, Lease, Maintenance, Watch } from '../../../proto/generated/etcd/rpc_pb.js';
 import { orAborted, within } from '../../base/async.ts';
 import { SwarmError } from '../../base/errors.ts';
 import { Http2Session } from '../../base/http2-session.ts';
@@ -23,6 +23,7 @@ export interface Wire {
   readonly lease: Client<typeof Lease>;
   readonly maintenance: Client<typeof Maintenance>;
   readonly auth: Client<typeof Auth>;
+  readonly cluster: Client<typeof Cluster>;
 }
 
 /** etcd ends connections that are pinged more often than every 5 s. */
@@ -35,27 +36,26 @@ const ANSWER_MAX_BYTES = 128 * 1024 * 1024;
 /** One endpoint, connected when it is asked for. */
 export class Line {
   readonly endpoint: string;
-  readonly #tls: SecureClientSessionOptions | undefined;
+  readonly #tls: (() => EtcdTls) | undefined;
   #wire: Wire | undefined;
 
   /** Throws `invalid` where the CA is none. */
-  constructor(endpoint: string, tls: EtcdTls | undefined) {
+  constructor(endpoint: string, tls: EtcdTls | (() => EtcdTls) | undefined) {
     this.endpoint = endpoint;
-    // Node would take the public roots for none.
-    if (tls && !tls.ca.includes('BEGIN CERTIFICATE'))
-      throw new SwarmError('invalid', "there is no certificate in etcd's CA");
-    this.#tls = tls && { ...tls, minVersion: 'TLSv1.2' };
+    if (typeof tls !== 'function') checkTls(tls);
+    this.#tls = tls && (typeof tls === 'function' ? tls : () => tls);
   }
 
   /** Its connection, made within `ms` where there is none. Rejects with an EtcdError: nothing was sent. */
   async open(ms: number, signal: AbortSignal): Promise<Wire> {
     if (this.#wire?.session.isOver === true) this.#wire = undefined;
-    const wire = (this.#wire ??= this.#connect());
+    let wire: Wire | undefined;
     try {
+      wire = this.#wire ??= this.#connect();
       await orAborted(within(ms, `etcd at ${this.endpoint}`, wire.session.open()), signal);
       return wire;
     } catch (error) {
-      if (!signal.aborted) this.drop(wire);
+      if (wire && !signal.aborted) this.drop(wire);
       throw new EtcdError(`etcd at ${this.endpoint} can't be reached: ${troubleWords(error)}`, 'not-sent', {
         cause: error,
       });
@@ -70,7 +70,10 @@ export class Line {
 
   #connect(): Wire {
     const baseUrl = `${this.#tls ? 'https' : 'http'}://${this.endpoint}`;
-    const options = { ...this.#tls, settings: { initialWindowSize: WINDOW_BYTES } };
+    const options: SecureClientSessionOptions = {
+      ...(this.#tls && { ...this.#tls(), minVersion: 'TLSv1.2' }),
+      settings: { initialWindowSize: WINDOW_BYTES },
+    };
     const session = new Http2Session(baseUrl, options, KEEPALIVE);
     const transport = createGrpcTransport({
       baseUrl,
@@ -85,6 +88,13 @@ export class Line {
       lease: createClient(Lease, transport),
       maintenance: createClient(Maintenance, transport),
       auth: createClient(Auth, transport),
+      cluster: createClient(Cluster, transport),
     };
   }
+}
+
+/** Node would take the public roots for none. */
+function checkTls(tls: EtcdTls | undefined): void {
+  if (tls && !tls.ca.includes('BEGIN CERTIFICATE'))
+    throw new SwarmError('invalid', "there is no certificate in etcd's CA");
 }

@@ -1,0 +1,16 @@
+/** The door of the ensemble: the etcd that a swarm's managers run themselves. */
+export { createEnsembleCa, type EnsembleCa } from './authority.ts';
+export { findEtcd, type EtcdProgram } from './find-etcd.ts';
+export { prepareFirst, prepareJoining, type Admission, type NewMember } from './found.ts';
+export { LocalMember, type LocalMemberOptions } from './local-member.ts';
+export { MemberFolder, type MemberConfig } from './member-folder.ts';
+export {
+  admitMember,
+  listMembers,
+  promoteMember,
+  removeMember,
+  setPeerUrl,
+  type MemberInfo,
+  type MembersAsked,
+} from './members.ts';
+export { clientUrl, endpointOf, peerUrl, USUAL_PORTS, type MemberPlace, type Ports } from './places.ts';
