@@ -14,3 +14,10 @@ export {
   type MembersAsked,
 } from './members.ts';
 export { clientUrl, endpointOf, peerUrl, USUAL_PORTS, type MemberPlace, type Ports } from './places.ts';
+export {
+  ensembleStatus,
+  type EnsembleStatus,
+  type MemberAnswer,
+  type MemberHealth,
+  type StatusAsked,
+} from './status.ts';

@@ -130,6 +130,7 @@ async function untilDone<T>(
     signal.throwIfAborted();
     let trouble: SwarmError | undefined;
     try {
+      await checkMajority(client, { signal, limitMs: Math.max(1, endMs - client.clock.nowMs()) });
       const found = await attempt({ signal, limitMs: Math.max(1, endMs - client.clock.nowMs()) });
       if (found !== undefined) return found;
     } catch (error) {
@@ -142,6 +143,18 @@ async function untilDone<T>(
       throw trouble ?? new SwarmError('unavailable', `${client.where} did not do it in time`);
     await client.clock.pause(pauseMs, signal);
   }
+}
+
+/**
+ * Without a majority nothing is asked for: etcd would keep a change of its members, and do it when they are back. The member that
+ * answers knows all that was done before.
+ */
+async function checkMajority(
+  client: EtcdClient,
+  { signal, limitMs = LIMIT_MS }: MembersAsked,
+): Promise<void> {
+  const deadlineMs = Math.min(limitMs, ATTEMPT_MS);
+  await client.range({ key: Buffer.from('/'), limit: 1n }, { signal, deadlineMs });
 }
 
 function passes(error: unknown): error is SwarmError {

@@ -35,7 +35,7 @@ async function outcome(port: number, ca: string, shown: Shown): Promise<string> 
     text += data.toString();
     if (text.startsWith('HTTP/')) resolve('answered');
   });
-  socket.once('error', (error) => resolve(error.message));
+  socket.once('error', (error: Error) => resolve(error.message));
   socket.once('close', () => resolve('closed'));
   try {
     return await promise;

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { SYSTEM_TIMES } from '../../src/base/clock.ts';
-import { LocalMember, listMembers } from '../../src/ensemble/index.ts';
+import { LocalMember, listMembers, USUAL_PORTS } from '../../src/ensemble/index.ts';
 import { createCluster, findCluster } from '../../src/store/index.ts';
 import { until } from '../hosts/index.ts';
 import { startEtcd } from '../stores/etcd.ts';
@@ -23,6 +23,8 @@ const argumentsOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`
 it('runs beside the etcd of the distribution, in a folder of its own, and keeps what it was given', async () => {
   const other = await startEtcd();
   onTestFinished(() => other[Symbol.asyncDispose]());
+  expect([2379, 2380]).not.toContain(USUAL_PORTS.client);
+  expect([2379, 2380]).not.toContain(USUAL_PORTS.peer);
   const { folder } = await firstFolder();
   const env = { ETCD_LISTEN_CLIENT_URLS: `http://${other.endpoint}`, ETCD_NAME: 'theirs' };
   Object.assign(process.env, env);

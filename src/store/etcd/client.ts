@@ -160,7 +160,9 @@ export class EtcdClient {
   async #try<T>(leftMs: number, signal: AbortSignal, attempt: Attempt<T>): Promise<T> {
     const line = this.#line();
     // gRPC's header takes whole milliseconds alone.
-    const shareMs = Math.ceil(Math.min(leftMs, Math.max(SHARE_MIN_MS, leftMs / this.#lines.length)));
+    const share = Math.min(leftMs, Math.max(SHARE_MIN_MS, leftMs / this.#lines.length));
+    // A pause may have ended late.
+    const shareMs = Math.max(1, Math.ceil(share));
     let wire: Wire | undefined;
     try {
       wire = await line.open(Math.min(shareMs, CONNECT_MS), signal);
