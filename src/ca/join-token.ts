@@ -26,7 +26,7 @@ export function parseJoinToken(token: string): JoinToken {
 }
 
 /** What a token says of the root: a joiner compares it with what the manager hands out, byte for byte. */
-function rootDigest(rootPem: string): string {
+export function rootDigest(rootPem: string): string {
   const hex = createHash('sha256').update(rootPem).digest('hex');
   return BigInt(`0x${hex}`).toString(36).padStart(DIGEST_LENGTH, '0');
 }

@@ -109,6 +109,13 @@ const EXPIRED =
 /** The name that every manager's certificate carries (SwarmKit). */
 const MANAGER_NAME = 'swarm-manager';
 
+/** How a connection is made to whoever says that it is a manager. */
+export const ANY_MANAGER_TLS = {
+  servername: MANAGER_NAME,
+  minVersion: 'TLSv1.2',
+  rejectUnauthorized: false,
+} as const;
+
 /** How a connection to a manager of a root is made. Throws `unavailable` where there is no root. */
 export function managerTls(
   credentials: Pick<SwarmCredentials, 'rootPem'> & Partial<SwarmCredentials>,
@@ -118,10 +125,10 @@ export function managerTls(
   if (!rootPem.includes('BEGIN CERTIFICATE'))
     throw new SwarmError('unavailable', "the swarm's root certificate is missing");
   return {
+    ...ANY_MANAGER_TLS,
     ...(certPem === undefined || keyPem === undefined ? {} : { cert: certPem, key: keyPem }),
     ca: rootPem,
-    servername: MANAGER_NAME,
-    minVersion: 'TLSv1.2',
+    rejectUnauthorized: true,
   };
 }
 

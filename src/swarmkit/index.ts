@@ -3,8 +3,19 @@ export { startSwarmPort, type SwarmPort, type SwarmPortOptions } from './port/sw
 export type { ManagerPlace } from './port/manager-socket.ts';
 export type { ApiHandler } from './port/api-door.ts';
 export {
+  connectLeaderApi,
+  LeaderRequestError,
+  type LeaderApi,
+  type LeaderApiOptions,
+  type LeaderRequest,
+} from './port/leader-api.ts';
+export { linkToManager, type ManagerLink } from './manager-link.ts';
+export { connectJoining, connectManagers } from './managers-client.ts';
+export {
+  ANY_MANAGER_TLS,
   callerAddr,
   callerOf,
+  managerTls,
   requireManager,
   requireNode,
   ROLE_OU,

@@ -3,13 +3,14 @@ import type { TLSSocket } from 'node:tls';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { plainAddr, type SwarmCredentials } from '../identity.ts';
+import { LeaderPulse } from './leader-pulse.ts';
 import { openManagerSocket, RELAY_PROTOCOL, type ManagerPlace } from './manager-socket.ts';
 import { relayHead } from './relay-head.ts';
 
 export interface RelayTimes {
   /** For a connection to the leader. */
   readonly connectMs: number;
-  /** How often it is looked whether the leader was heard of. */
+  /** How often it is looked whether something came from the leader. */
   readonly lookMs: number;
   /** How long one side may go on after the other has ended. */
   readonly lingerMs: number;
@@ -35,27 +36,24 @@ interface Relay {
   readonly stop: AbortController;
 }
 
-/**
- * Carries connections on to the leader's port, as they are. A leader whose host lost its power sends no end, and what is
- * on its way to it is sent again and again for a quarter of an hour: while callers send something and nothing comes back
- * over any relay, the leader is tried anew, and where that fails all relays are cut.
- */
+/** Carries connections on to the leader's port, as they are. */
 export class Relays {
   readonly #options: RelaysOptions;
   readonly #times: RelayTimes;
   readonly #open = new Set<Relay>();
+  readonly #pulse: LeaderPulse;
   #leader: ManagerPlace | undefined;
-  #looking: NodeJS.Timeout | undefined;
-  /** Whether a caller sent something since the leader was last tried. */
-  #isAsked = false;
-  /** Whether something came from the leader since the last look. */
-  #isHeard = false;
   /** Whether it was said that the leader can't be reached. */
   #isSaid = false;
 
   constructor(options: RelaysOptions) {
     this.#options = options;
     this.#times = options.times ?? RELAY_TIMES;
+    this.#pulse = new LeaderPulse({
+      lookMs: this.#times.lookMs,
+      tryAnew: () => this.#try(),
+      onLost: () => this.#cutAll(),
+    });
   }
 
   get leader(): ManagerPlace | undefined {
@@ -125,27 +123,20 @@ export class Relays {
   #join(near: Socket, far: TLSSocket): void {
     linked(near, far, this.#times.lingerMs);
     linked(far, near, this.#times.lingerMs);
-    near.on('data', () => (this.#isAsked = true));
-    far.on('data', () => (this.#isHeard = true));
-    this.#looking ??= setInterval(() => this.#look(), this.#times.lookMs).unref();
+    near.on('data', () => this.#pulse.asked());
+    far.on('data', () => this.#pulse.heard());
   }
 
-  #look(): void {
-    const isQuiet = !this.#isHeard;
-    this.#isHeard = false;
-    if (!isQuiet || !this.#isAsked || !this.#leader) return;
-    this.#isAsked = false;
-    void this.#try(this.#leader);
-  }
-
-  /** Never rejects. */
-  async #try(leader: ManagerPlace): Promise<void> {
+  /** Rejects where the leader can't be reached any more. */
+  async #try(): Promise<void> {
+    const leader = this.#leader;
+    if (!leader) return;
     try {
       (await this.#connect(leader)).destroy();
     } catch (error) {
       if (leader !== this.#leader) return;
       this.#say(leader, error);
-      this.#cutAll();
+      throw error;
     }
   }
 
@@ -155,9 +146,7 @@ export class Relays {
 
   #forget(relay: Relay): void {
     this.#open.delete(relay);
-    if (this.#open.size > 0) return;
-    clearInterval(this.#looking);
-    this.#looking = undefined;
+    if (this.#open.size === 0) this.#pulse.stop();
   }
 
   #say({ addr }: ManagerPlace, error: unknown): void {
