@@ -1,5 +1,6 @@
 import { SwarmError } from '../base/errors.ts';
-import type { Commands } from './kernel/commands.ts';
+import { iptablesWords } from './iptables-words.ts';
+import type { CommandResult, Commands } from './kernel/commands.ts';
 
 /** The chain that the engine leaves to the host's owner, before all of its own. */
 const USER_CHAIN = 'DOCKER-USER';
@@ -52,8 +53,13 @@ export class Firewall {
     return targetOf(await this.#chains())?.filter(isOurs).length;
   }
 
+  /** The table of what is let through, by all who have rules there, as `iptables -S` shows it. */
+  async listing(): Promise<readonly string[]> {
+    return linesOf((await this.#must(['-S'])).stdout);
+  }
+
   async #insert(chain: readonly string[], openings: readonly Opening[]): Promise<void> {
-    const name = words(chain[0] ?? '')[1] ?? '';
+    const name = iptablesWords(chain[0] ?? '')[1] ?? '';
     const others = chain.filter((rule) => rule.startsWith('-A ') && !isOurs(rule));
     const end = others.at(-1) === `-A ${name} -j RETURN` ? others.length : others.length + 1;
     for (const [at, opening] of openings.entries())
@@ -61,7 +67,7 @@ export class Firewall {
   }
 
   async #removeOurs(chain: Chain): Promise<void> {
-    for (const rule of chain?.filter(isOurs) ?? []) await this.#must(['-D', ...words(rule).slice(1)]);
+    for (const rule of chain?.filter(isOurs) ?? []) await this.#must(['-D', ...iptablesWords(rule).slice(1)]);
   }
 
   async #chains(): Promise<{ readonly user: Chain; readonly forward: Chain }> {
@@ -71,17 +77,18 @@ export class Firewall {
   /** iptables has several ways to say that there is no such chain. */
   async #chain(name: string): Promise<Chain> {
     const result = await this.#run(['-S', name]);
-    if (result.code === 0) return result.stdout.trim().split('\n');
+    if (result.code === 0) return linesOf(result.stdout);
     if (/No chain|does not exist|doesn't exist|is incompatible/.test(result.stderr)) return undefined;
     throw failed(result.stderr);
   }
 
-  async #must(args: readonly string[]): Promise<void> {
+  async #must(args: readonly string[]): Promise<CommandResult> {
     const result = await this.#run(args);
     if (result.code !== 0) throw failed(result.stderr);
+    return result;
   }
 
-  #run(args: readonly string[]): ReturnType<Commands['run']> {
+  #run(args: readonly string[]): Promise<CommandResult> {
     return this.#commands.run({ netns: '', program: 'iptables', args: ['-w', LOCK_WAIT_S, ...args] });
   }
 }
@@ -93,16 +100,15 @@ function targetOf({ user, forward }: { readonly user: Chain; readonly forward: C
 }
 
 function isOurs(rule: string): boolean {
-  const all = words(rule);
+  const all = iptablesWords(rule);
   const has = (option: string, value: string): boolean =>
     all.some((word, at) => word === value && all[at - 1] === option);
   // The comment alone could be the owner's, on a rule of his own.
   return has('--comment', COMMENT) && has('-j', 'ACCEPT') && all.includes('--ctstate');
 }
 
-/** iptables quotes comments with blanks in them; ours has none. */
-function words(rule: string): string[] {
-  return rule.split(' ').map((word) => word.replace(/^"(.*)"$/, '$1'));
+function linesOf(output: string): string[] {
+  return output.trim().split('\n');
 }
 
 function failed(stderr: string): SwarmError {

@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/errors.ts';
 import type { BalancedNetwork, DoctorFinding, ServiceEndpoints } from '../../model/index.ts';
 import type { Enforcement } from '../enforcement.ts';
 import type { Firewall } from '../firewall.ts';
@@ -5,11 +6,14 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { placeKey, placeName } from '../places.ts';
 import { ownerOfPort } from '../ports/port-owner.ts';
 import { portKey } from '../ports/reserved-ports.ts';
-import { firewallRules, type Place } from '../rules/index.ts';
+import { firewallRules, soundPorts, type Place } from '../rules/index.ts';
 import { sandboxName } from '../sandboxes.ts';
 import type { OverlayPeers } from '../peers/overlay-peers.ts';
 import type { KnownState } from '../state.ts';
 import { fault, ok, warning } from './finding.ts';
+import { entryLinks } from './passage/entry-links.ts';
+import { forwardingFindings } from './passage/forwarding.ts';
+import { passageFindings } from './passage/passage-findings.ts';
 import { peerFindings } from './peers.ts';
 import { rulesFinding } from './places.ts';
 import { addressFinding } from './service.ts';
@@ -81,34 +85,52 @@ function noSandbox(network: BalancedNetwork, name: string): DoctorFinding {
 
 /** The way from the host's ports to the mesh's sandbox. */
 async function meshFindings(
-  { enforcement, kernel, firewall }: Examined,
+  host: Examined,
   endpoints: readonly ServiceEndpoints[],
 ): Promise<readonly DoctorFinding[]> {
-  const host: Place = { kind: 'host' };
-  const frame = enforcement.wished.frames.get(placeKey(host));
-  const sandbox = enforcement.sandboxOf(host);
+  const { enforcement, kernel } = host;
+  const place: Place = { kind: 'host' };
+  const frame = enforcement.wished.frames.get(placeKey(place));
+  const sandbox = enforcement.sandboxOf(place);
   const rules =
     frame &&
     sandbox &&
     (await rulesFinding(kernel, frame, enforcement.wished.unitsOf('host'), sandbox, 'this host'));
-  const opened = frame ? [await firewallFinding(firewall, enforcement.facts.meshAddress)] : [];
+  const opened = frame ? await passageOf(host, endpoints) : [];
   return [...(rules ? [rules] : []), ...opened, ...(await takenFindings(enforcement, endpoints))];
 }
 
-async function firewallFinding(firewall: Firewall, meshAddress: string): Promise<DoctorFinding> {
+/** Whether the host lets what comes for published ports through to the mesh's sandbox. */
+async function passageOf(
+  { firewall, kernel, enforcement, state }: Examined,
+  endpoints: readonly ServiceEndpoints[],
+): Promise<readonly DoctorFinding[]> {
+  const { meshAddress } = enforcement.facts;
+  const services = endpoints.length > 0 ? endpoints : [...state.services.values()];
+  try {
+    const links = entryLinks(await kernel.links(''));
+    const forwarding = await forwardingFindings(kernel, links);
+    const openings = await openingsFinding(firewall, meshAddress);
+    if (openings.verdict === 'fault') return [...forwarding, openings];
+    const question = { meshAddress, ports: services.flatMap(soundPorts), links };
+    const dropped = await passageFindings(kernel, () => firewall.listing(), question);
+    return [...forwarding, ...(dropped.length > 0 ? dropped : [openings])];
+  } catch (error) {
+    return [fault('firewall', `It can't be seen: ${messageOf(error)}`)];
+  }
+}
+
+/** The openings that are the balancer's own. */
+async function openingsFinding(firewall: Firewall, meshAddress: string): Promise<DoctorFinding> {
   const subject = 'firewall';
   const needed = firewallRules(meshAddress).length;
-  try {
-    const present = await firewall.present();
-    if (present === undefined) return ok(subject, 'It drops nothing that is forwarded');
-    if (present === needed) return ok(subject, `It lets published ports through to ${meshAddress}`);
-    return fault(
-      subject,
-      `It may drop what goes to published ports: ${needed - present} of ${needed} openings are missing; swarmd puts them back within seconds`,
-    );
-  } catch (error) {
-    return fault(subject, `It can't be seen: ${String(error)}`);
-  }
+  const present = await firewall.present();
+  if (present === undefined) return ok(subject, 'It drops nothing that is forwarded');
+  if (present === needed) return ok(subject, `It lets published ports through to ${meshAddress}`);
+  return fault(
+    subject,
+    `It may drop what goes to published ports: ${needed - present} of ${needed} openings are missing; swarmd puts them back within seconds`,
+  );
 }
 
 async function takenFindings(

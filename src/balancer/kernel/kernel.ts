@@ -69,6 +69,12 @@ export class Kernel {
     return (await this.#must({ netns, program: 'nft', args })).stdout;
   }
 
+  /** All tables, without what named sets hold, as `nft --json` shows them. */
+  async ruleset(netns: string): Promise<string> {
+    const args = ['--json', '--stateless', '--terse', 'list', 'ruleset'];
+    return (await this.#must({ netns, program: 'nft', args })).stdout;
+  }
+
   async links(netns: string): Promise<readonly Link[]> {
     return readLinks((await this.#must({ netns, program: 'ip', args: ['-j', 'addr'] })).stdout);
   }

@@ -70,6 +70,8 @@ export class FakeHost implements HostAccess {
   /** Ports that somebody else listens on. */
   readonly busy = new Set<string>();
   readonly missing = new Set<string>();
+  /** All of nft's rules. */
+  ruleset = '{"nftables":[]}';
   /** Rules with this in them are refused; nothing is where it is empty. */
   poison = '';
   /** Called before each command. */
@@ -104,6 +106,7 @@ export class FakeHost implements HostAccess {
       return { code: 1, stdout: '', stderr: `nsenter: cannot open ${netns}: No such file or directory` };
     switch (program) {
       case 'nft':
+        if (args.at(-1) === 'ruleset') return { ...DONE, stdout: this.ruleset };
         if (args[0] === '--json') return NO_RULES;
         return args[0] === '-f' ? this.#apply(place, input) : shownSeal(place);
       case 'unshare':
@@ -119,11 +122,12 @@ export class FakeHost implements HostAccess {
         if (args[0] === '-R') place.forgotten.push(...input.trim().split('\n'));
         return DONE;
       case 'iptables':
+        if (args[0] === '--version') return { ...DONE, stdout: 'iptables v1.8.9 (nf_tables)\n' };
         return this.#iptables(args.slice(2));
       case 'cat':
         return {
           ...DONE,
-          stdout: args.map((one) => `${place.settings.get(settingOf(one)) ?? '0'}\n`).join(''),
+          stdout: args.map((one) => `${shownSetting(place, settingOf(one))}\n`).join(''),
         };
       case 'tee':
         place.settings.set(settingOf(args[0] ?? ''), input);
@@ -148,6 +152,15 @@ export class FakeHost implements HostAccess {
   }
 
   #iptables([action = '', name = '', ...rest]: readonly string[]): CommandResult {
+    if (action === '-S' && name === '') {
+      // Chains come first, then what is in them.
+      const all = [...this.chains.values()].flat();
+      const lines = [
+        ...all.filter((one) => !one.startsWith('-A')),
+        ...all.filter((one) => one.startsWith('-A')),
+      ];
+      return { ...DONE, stdout: `${lines.join('\n')}\n` };
+    }
     const chain = this.chains.get(name);
     if (!chain) return { code: 1, stdout: '', stderr: 'iptables: No chain/target/match by that name.' };
     if (action === '-S') return { ...DONE, stdout: `${chain.join('\n')}\n` };
@@ -166,6 +179,11 @@ export class FakeHost implements HostAccess {
 function noted(place: FakeNamespace, input: string): CommandResult {
   if (input !== '') place.overlayLines.push(...input.trim().split('\n'));
   return DONE;
+}
+
+/** Engines have their hosts forward. */
+function shownSetting({ settings }: FakeNamespace, path: string): string {
+  return settings.get(path) ?? (path.endsWith('forward') || path.endsWith('forwarding') ? '1' : '0');
 }
 
 function settingOf(path: string): string {
