@@ -237,6 +237,56 @@ test('the doctor is told what is expected and what is there', async () => {
   );
 });
 
+async function examined(serviceId: string): Promise<string[]> {
+  const found = await balancer.examine(serviceId);
+  return found.map(({ verdict, subject, text }) => `${verdict} ${subject}: ${text}`);
+}
+
+test('a network without a task here needs no sandbox, one with a task does', async () => {
+  host.files.delete(NETWORK);
+  begin();
+  await inForce(source.tell(all));
+  expect((await examined('')).join()).not.toContain('my-net');
+  const own = [backend('10.0.1.12', { nodeId: 'here' })];
+  await inForce(source.tell({ services: [service('10.0.1.5', own)] }));
+  expect(await examined('')).toContainEqual(
+    expect.stringMatching(
+      /^fault network my-net: The engine has made no sandbox for it \(lb_net\), though a task/,
+    ),
+  );
+});
+
+test('what is wrong with rules and with the host is said in words', async () => {
+  begin();
+  await inForce(source.tell(all));
+  expect(balancer.serviceId('web')).toBe('web');
+  expect(balancer.serviceId('other')).toBeUndefined();
+  // As if swarmd had no time to put them back.
+  host.commands.run = ((run) => (command) => {
+    const isListing =
+      command.program === 'nft' && command.args[0] === '--json' && command.args.at(-1) !== 'ruleset';
+    if (!isListing) return run(command);
+    return Promise.resolve({
+      code: 1,
+      stdout: '',
+      stderr: 'Error: No such file or directory; did you mean ‘x’',
+    });
+  })(host.commands.run);
+  host.own.settings.set('net/ipv4/ip_forward', '0');
+  host.own.link('eth0', '192.168.0.2/24');
+  host.chains.get('DOCKER-USER')?.splice(1, 0, '-A DOCKER-USER -i eth0 -p tcp -m tcp --dport 8080 -j DROP');
+  const found = await examined('web');
+  expect(found).toContainEqual(
+    expect.stringMatching(/^fault rules of this host: They were deleted, as by nft flush ruleset/),
+  );
+  expect(found).toContainEqual(expect.stringMatching(/^fault forwarding: The kernel does not forward/));
+  expect(found).toContainEqual(
+    expect.stringMatching(
+      /^fault firewall: What comes for published port 8080\/tcp is dropped by iptables' rule "-A/,
+    ),
+  );
+});
+
 test('nothing is changed before it has been told anything', async () => {
   begin();
   await vi.waitFor(() => expect(host.runs.some(({ program }) => program === 'conntrack')).toBe(true));

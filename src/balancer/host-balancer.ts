@@ -90,6 +90,13 @@ export class HostBalancer implements Balancer {
     return this.mode === 'engine' ? [ENGINE_BALANCES] : [];
   }
 
+  serviceId(service: string): string | undefined {
+    const all = [...this.#state.services.values()];
+    const found =
+      all.find(({ serviceId }) => serviceId === service) ?? all.find(({ name }) => name === service);
+    return found?.serviceId;
+  }
+
   /** The loops of a host that swarmd balances. */
   #enforce(signal: AbortSignal): Promise<void>[] {
     const { nodeId, engine, times } = this.#options;

@@ -30,6 +30,8 @@ export interface Balancer {
   run(signal: AbortSignal): Promise<void>;
   /** Looks at what should be there and at what is, for one service ('' for the node alone). */
   examine(serviceId: string, signal: AbortSignal): Promise<readonly DoctorFinding[]>;
+  /** The id of a service that it has been told of, by its id or its name. */
+  serviceId(service: string): string | undefined;
   /** What it does now. */
   readonly mode: BalancerMode;
 }

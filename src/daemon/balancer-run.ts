@@ -1,8 +1,15 @@
 import type { Times } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
+import { within } from '../base/async.ts';
+import { messageOf, SwarmError } from '../base/errors.ts';
 import { childLog, type Logger } from '../base/log.ts';
 import type { Balancer, BalancerOptions } from '../balancer/index.ts';
-import type { BalancerMode, BalancerReport, EndpointsSource, MeshPortRef } from '../model/index.ts';
+import type {
+  BalancerMode,
+  BalancerReport,
+  DoctorFinding,
+  EndpointsSource,
+  MeshPortRef,
+} from '../model/index.ts';
 import { engineView } from './engine-view.ts';
 import type { MemberNode } from './host-node.ts';
 import type { LocalEngine } from './local-engine.ts';
@@ -21,6 +28,13 @@ export interface BalancerRunOptions {
 }
 
 const RESTART_MS = 1_000;
+const EXAMINE_MS = 8_000;
+
+/** What a balancer finds of its own host. */
+export interface OwnFindings {
+  readonly mode: BalancerMode;
+  readonly findings: readonly DoctorFinding[];
+}
 
 /** A balancer that runs for a node, from now until `end`; one that fails is started again. */
 export class BalancerRun {
@@ -31,6 +45,7 @@ export class BalancerRun {
   readonly #stop = new AbortController();
   readonly #ended: Promise<void>;
   #problems: readonly string[] = [];
+  #balancer: Balancer | undefined;
 
   constructor(node: MemberNode, options: BalancerRunOptions) {
     const { memory, times, log } = options;
@@ -58,6 +73,27 @@ export class BalancerRun {
     this.#worker?.untouched();
   }
 
+  /**
+   * Has it look at its host: for a service, by id or name, or '' for the node alone. Undefined where none runs at the moment;
+   * throws `not-found` for a service that it has not been told of, `timeout` after 8 s.
+   */
+  async examine(service: string): Promise<OwnFindings | undefined> {
+    const balancer = this.#balancer;
+    if (!balancer) return undefined;
+    const { mode } = balancer;
+    const id = service === '' || mode !== 'nftables' ? '' : balancer.serviceId(service);
+    if (id === undefined)
+      throw new SwarmError('not-found', `service ${service} not found among those that this node balances`);
+    const looked = balancer.examine(id, this.#stop.signal);
+    const found = await within(EXAMINE_MS, "this host's balancer", looked);
+    const said = this.#problems.map((text): DoctorFinding => ({
+      verdict: 'fault',
+      subject: 'balancer',
+      text,
+    }));
+    return { mode, findings: [...said, ...found] };
+  }
+
   /** Stops it; what is in the kernel stays. */
   async end(): Promise<void> {
     this.#stop.abort(new Error('the balancer stops'));
@@ -74,11 +110,13 @@ export class BalancerRun {
     while (!signal.aborted) {
       try {
         const balancer = await createBalancer({ nodeId, source: heard, engine: view, mode, times, log });
+        this.#balancer = balancer;
         await balancer.run(signal);
       } catch (error) {
         const err = messageOf(error);
         if (!signal.aborted) this.#log.error({ err }, 'The balancer failed; it is started again');
       }
+      this.#balancer = undefined;
       await times.pause(RESTART_MS, signal);
     }
   }

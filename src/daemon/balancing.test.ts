@@ -38,7 +38,9 @@ class Noted implements Balancer {
     return this.options.source.report(report);
   }
 
-  examine = () => Promise.resolve([]);
+  examine = (service: string) =>
+    Promise.resolve([{ verdict: 'ok', subject: 'rules', text: `of ${service || 'all'}` } as const]);
+  serviceId = (service: string) => (service === 'web' ? 'web-id' : undefined);
 }
 
 const ACTIVE = { LocalNodeState: 'active', NodeID: '', Error: '' };
@@ -181,6 +183,45 @@ test('another swarm is a leave and a new beginning', async () => {
   expect(balancers[0]?.hasEnded).toBe(true);
   await met(() => balancers[1]?.updates.length === 1);
   expect(balancers[1]?.options.nodeId).toBe(nodeId);
+});
+
+test("a worker's doctor looks at its own node, and says who knows of the others", async () => {
+  await using swarm = await startSwarm();
+  const { nodeId } = await enter(swarm);
+  const examine = (query = '') => daemon.call('GET', `/v1.41/swarm/network-doctor${query}`);
+  expect(await examine()).toMatchObject({ status: 503, message: /^This node is not a swarm manager/ });
+  joinIt();
+  await daemon.balancing.changed();
+  await met(() => balancers[0]?.updates.length === 1);
+  await balancers[0]?.say(['nft is missing']);
+  const [manager] = swarm.addr.split(':');
+  const others = `run "swarm network doctor web" on the host of a manager (${manager})`;
+  expect(await examine('?service=web&node=self')).toMatchObject({
+    status: 200,
+    value: {
+      Service: null,
+      Findings: [],
+      Nodes: [
+        {
+          ...{ ID: nodeId, State: 'unknown', Balancer: 'nftables' },
+          Findings: [
+            { Verdict: 'warning', Subject: 'other nodes', Text: expect.stringContaining(others) as string },
+            { Verdict: 'fault', Subject: 'balancer', Text: 'nft is missing' },
+            { Verdict: 'ok', Subject: 'rules', Text: 'of web-id' },
+          ],
+        },
+      ],
+    },
+  });
+  expect(await examine(`?node=${nodeId.slice(0, 9)}`)).toMatchObject({ status: 200 });
+  expect(await examine('?service=__proto__')).toMatchObject({
+    status: 404,
+    message: 'service __proto__ not found among those that this node balances',
+  });
+  expect(await examine('?node=there')).toMatchObject({
+    status: 503,
+    message: `A worker's swarmd can only look at its own node: to look at there, run "swarm network doctor" on the host of a manager (${manager})`,
+  });
 });
 
 test('a renewed certificate is shown over a new connection', async () => {

@@ -4,7 +4,7 @@ import { messageOf, SwarmError } from '../base/errors.ts';
 import { childLog, type Logger } from '../base/log.ts';
 import type { BalancerMode } from '../model/index.ts';
 import { forgetRemembered, readRemembered, saveRemembered, type WorkerPlace } from './balancer-memory.ts';
-import { BalancerRun, type BalancerRunOptions } from './balancer-run.ts';
+import { BalancerRun, type BalancerRunOptions, type OwnFindings } from './balancer-run.ts';
 import { hostNode, type MemberNode } from './host-node.ts';
 import type { StateFolder } from './state-folder.ts';
 import type { ManagedSwarm } from './swarm-life.ts';
@@ -15,6 +15,11 @@ export interface BalancingOptions extends Omit<BalancerRunOptions, 'memory' | 'o
   readonly folder: StateFolder;
   /** Takes out of the kernel whatever a balancer has put there. May reject. */
   readonly removeBalancing: () => Promise<void>;
+}
+
+/** What a worker's host finds of itself. */
+export interface WorkerFindings extends OwnFindings {
+  readonly place: WorkerPlace;
 }
 
 const LOOK_MS = 5_000;
@@ -70,6 +75,14 @@ export class Balancing {
   /** Looks now, because something has changed. Resolves when it was followed, or after 20 s; never rejects. */
   async changed(): Promise<void> {
     await within(FOLLOW_MAX_MS, 'the balancer', this.#look()).catch(() => undefined);
+  }
+
+  /** Has a worker's balancer look at its host, as BalancerRun tells. Undefined where this host is no worker that balances. */
+  async examineWorker(service: string): Promise<WorkerFindings | undefined> {
+    const [run, place] = [this.#run, this.#last];
+    if (run?.kind !== 'worker' || !place) return undefined;
+    const found = await run.examine(service);
+    return found && { ...found, place };
   }
 
   #look(): Promise<void> {

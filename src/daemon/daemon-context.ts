@@ -11,7 +11,7 @@ import type { Target } from './target.ts';
 export interface DaemonContext {
   readonly engine: LocalEngine;
   readonly life: SwarmLife;
-  readonly balancing: Pick<Balancing, 'changed' | 'warnings'>;
+  readonly balancing: Pick<Balancing, 'changed' | 'warnings' | 'examineWorker'>;
   readonly events: RecentEvents;
   readonly times: Times;
   readonly log: Logger;

@@ -1,7 +1,7 @@
 import { canEncrypt } from '../balancer/index.ts';
 import { controlRoutes, type ControlContext } from '../control/index.ts';
 import type { BesideHandler, DaemonContext, DaemonHandler, ManagerHandler } from './daemon-context.ts';
-import { networkDoctor, noDoctor } from './doctor-route.ts';
+import { networkDoctor, workersDoctor } from './doctor-route.ts';
 import { events } from './events-route.ts';
 import { initSwarm, joinAgain, joinSwarm, leaveAsWorker, leaveSwarm, unlockSwarm } from './swarm-routes.ts';
 import type { ManagedSwarm } from './swarm-life.ts';
@@ -36,7 +36,7 @@ export function daemonRoutes(): DaemonRoute[] {
     { method: 'POST', pattern: '/swarm/join', plain: joinSwarm, managed: joinAgain },
     { method: 'POST', pattern: '/swarm/leave', plain: leaveAsWorker, managed: leaveSwarm },
     { method: 'POST', pattern: '/swarm/unlock', managed: unlockSwarm },
-    { method: 'GET', pattern: '/swarm/network-doctor', plain: noDoctor, managed: networkDoctor },
+    { method: 'GET', pattern: '/swarm/network-doctor', plain: workersDoctor, managed: networkDoctor },
     ...own,
   ];
 }

@@ -108,6 +108,48 @@ export function doctorTests(get: () => NetworkSwarm): void {
   );
 
   test(
+    "what an owner's firewall drops, and a kernel that does not forward, are named",
+    async () => {
+      const worker = get().at(1);
+      const forward = (value: 0 | 1): Promise<string> =>
+        worker.exec('sh', '-c', `echo ${value} > /proc/sys/net/ipv4/ip_forward`);
+      const rule = ['DOCKER-USER', '-p', 'tcp', '--dport', '8400', '-j', 'DROP'];
+      const page = `http://${worker.ip}:8400/`;
+      expect((await tryFetch(outside, page)).code).toBe(0);
+      await worker.exec('iptables', '-I', ...rule);
+      try {
+        expect((await tryFetch(outside, page)).code).not.toBe(0);
+        await says(
+          'looked-at',
+          worker,
+          /FAULT +firewall +What comes for published port 8400\/tcp is dropped by /,
+        );
+      } finally {
+        await worker.exec('iptables', '-D', ...rule);
+      }
+      await worker.exec(
+        'nft',
+        'add table inet fw; add chain inet fw f { type filter hook forward priority 0; policy drop; }',
+      );
+      try {
+        expect((await tryFetch(outside, page)).code).not.toBe(0);
+        await says('looked-at', worker, /FAULT +firewall .* the policy drop of nft's chain inet fw f: /);
+      } finally {
+        await worker.exec('nft', 'delete table inet fw');
+      }
+      await forward(0);
+      try {
+        await says('looked-at', worker, /FAULT +forwarding +The kernel does not forward /);
+      } finally {
+        await forward(1);
+      }
+      await says('looked-at', worker, WELL);
+      expect((await tryFetch(outside, page)).code).toBe(0);
+    },
+    TEST_MS,
+  );
+
+  test(
     'a node whose swarmd does not answer is said to, and others are looked at all the same',
     async () => {
       const swarm = get();
@@ -131,11 +173,13 @@ export function doctorTests(get: () => NetworkSwarm): void {
     TEST_MS,
   );
 
-  test("on a worker's host it says who can be asked", async () => {
-    const worker = get().swarmds[1];
-    const { code, stderr } = await runHere(['network', 'doctor', '-H', `unix://${worker?.socket ?? ''}`]);
-    expect(code).toBe(1);
-    expect(stderr).toContain('This node is not a swarm manager.');
+  test("on a worker's host it looks at that alone, and says who knows of the others", async () => {
+    const swarm = get();
+    const worker = swarm.swarmds[1];
+    const { stdout } = await runHere(['network', 'doctor', '-H', `unix://${worker?.socket ?? ''}`]);
+    expect(stdout).toContain(`NODE ${worker?.host.name}: unknown, balanced by swarmd (nftables)\n`);
+    expect(stdout).toContain(`run "swarm network doctor" on the host of a manager (${swarm.at(0).ip})`);
+    expect(stdout).toMatch(/ok +rules of this host /);
   });
 }
 

@@ -10,7 +10,7 @@ import { firewallRules, soundPorts, type Place } from '../rules/index.ts';
 import { sandboxName } from '../sandboxes.ts';
 import type { OverlayPeers } from '../peers/overlay-peers.ts';
 import type { KnownState } from '../state.ts';
-import { fault, ok, warning } from './finding.ts';
+import { fault, ok } from './finding.ts';
 import { entryLinks } from './passage/entry-links.ts';
 import { forwardingFindings } from './passage/forwarding.ts';
 import { passageFindings } from './passage/passage-findings.ts';
@@ -59,7 +59,7 @@ async function networkFindings(
   const place: Place = network.ingress ? { kind: 'mesh' } : { kind: 'network', networkId: network.id };
   const sandbox = enforcement.sandboxOf(place);
   const name = placeName(place, state.networks);
-  if (!sandbox) return [noSandbox(network, name)];
+  if (!sandbox) return noSandbox(network, name, state.servicesOn(network.id).some(hasTaskOn(nodeId)));
   const frame = enforcement.wished.frames.get(placeKey(place));
   const isUnheard = (address: string): boolean => overlay.isUnheard(network.id, address);
   const [rules, peers] = await Promise.all([
@@ -69,18 +69,31 @@ async function networkFindings(
   return [...(rules ? [rules] : []), ...peers];
 }
 
-/** The engine makes a network when the first of its containers comes, the mesh's when it joins. */
-function noSandbox(network: BalancedNetwork, name: string): DoctorFinding {
+function hasTaskOn(nodeId: string): (service: ServiceEndpoints) => boolean {
+  return ({ backends }) => backends.some((one) => one.nodeId === nodeId && one.state === 'serving');
+}
+
+/**
+ * The engine makes a network when the first of its containers comes, the mesh's when it joins; a node has an address on a
+ * network for a while longer than it has tasks there.
+ */
+function noSandbox(network: BalancedNetwork, name: string, hasTask: boolean): readonly DoctorFinding[] {
   const file = sandboxName(network);
   if (network.ingress)
-    return fault(
+    return [
+      fault(
+        name,
+        `The engine has no sandbox for it (${file}): see its log, and whether docker network ls shows ${network.name}`,
+      ),
+    ];
+  if (!hasTask) return [];
+  return [
+    fault(
       name,
-      `The engine has no sandbox for it (${file}): see its log, and whether docker network ls shows ${network.name}`,
-    );
-  return warning(
-    name,
-    `The engine has made no sandbox for it (${file}): no container here is on the network`,
-  );
+      `The engine has made no sandbox for it (${file}), though a task of this node is on it: virtual IPs do not answer there. ` +
+        'See its log',
+    ),
+  ];
 }
 
 /** The way from the host's ports to the mesh's sandbox. */

@@ -12,7 +12,9 @@ export interface ProbeResult {
 
 export type Fate = 'answered' | 'silent' | 'unreachable' | 'too big';
 
-const SILENT_MS = 1_000;
+/** A first packet that is lost comes again after a second, as the kernel does it for TCP. */
+const AGAIN_MS = 1_000;
+const SILENT_MS = 2_500;
 const LIMIT_MS = 6_000;
 /** Nothing listens on it as a rule; the kernel there refuses, and by that answers. */
 export const CLOSED_PORT = 1;
@@ -26,7 +28,7 @@ const HEADERS = 28;
 const PROGRAM = `
 const { connect } = require('node:net');
 const { createSocket } = require('node:dgram');
-const [addresses, port, full, silentMs] = JSON.parse(process.argv[1]);
+const [addresses, port, full, silentMs, againMs] = JSON.parse(process.argv[1]);
 const fate = (error) => ({ ECONNREFUSED: 'answered', EMSGSIZE: 'too big' })[error.code] ?? 'unreachable';
 const limited = (start) => new Promise((resolve) => {
   const end = start(resolve);
@@ -41,8 +43,9 @@ const tcp = (host) => limited((resolve) => {
 const udp = (host, bytes) => limited((resolve) => {
   const socket = createSocket('udp4');
   const end = () => { try { socket.close(); } catch {} };
+  const send = () => { try { socket.send(Buffer.alloc(bytes)); } catch {} };
   socket.on('error', (error) => { resolve(fate(error)); end(); });
-  socket.connect(port, host, () => socket.send(Buffer.alloc(bytes)));
+  socket.connect(port, host, () => { send(); setTimeout(send, againMs).unref(); });
   return end;
 });
 Promise.all(addresses.map(async (address) => {
@@ -61,7 +64,7 @@ export async function probe(
   addresses: readonly string[],
   { port, mtu }: { readonly port: number; readonly mtu: number },
 ): Promise<readonly ProbeResult[]> {
-  const input = JSON.stringify([addresses, port, Math.max(8, mtu - HEADERS), SILENT_MS]);
+  const input = JSON.stringify([addresses, port, Math.max(8, mtu - HEADERS), SILENT_MS, AGAIN_MS]);
   const args = ['-e', PROGRAM, input];
   const result = await commands.run({ netns, program: process.execPath, args, limitMs: LIMIT_MS });
   return result.code === 0 && result.stdout !== '' ? readProbe(result.stdout) : [];

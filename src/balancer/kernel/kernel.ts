@@ -59,14 +59,17 @@ export class Kernel {
     const args = ['list', 'chain', ...this.table.split(' '), 'seal'];
     const result = await this.commands.run({ netns, program: 'nft', args });
     if (result.code === 0) return readSeal(result.stdout);
-    if (/No such file or directory/.test(result.stderr)) return undefined;
+    if (isNothing(result)) return undefined;
     throw failed('nft', result);
   }
 
-  /** The table as `nft --json --stateless` shows it. */
-  async listing(netns: string): Promise<string> {
+  /** The table as `nft --json --stateless` shows it; undefined where there is none. */
+  async listing(netns: string): Promise<string | undefined> {
     const args = ['--json', '--stateless', 'list', 'table', ...this.table.split(' ')];
-    return (await this.#must({ netns, program: 'nft', args })).stdout;
+    const result = await this.commands.run({ netns, program: 'nft', args });
+    if (result.code === 0) return result.stdout;
+    if (isNothing(result)) return undefined;
+    throw failed('nft', result);
   }
 
   /** All tables, without what named sets hold, as `nft --json` shows them. */
@@ -146,6 +149,11 @@ export class Kernel {
     if (result.code !== 0) throw failed(command.program === 'unshare' ? 'nft' : command.program, result);
     return result;
   }
+}
+
+/** What nft was asked for is not there. */
+function isNothing({ stderr }: CommandResult): boolean {
+  return !stderr.startsWith('nsenter:') && /No such file or directory/.test(stderr);
 }
 
 /** Code `not-found` where the namespace is not there (any more), `timeout` where the program did not end. */

@@ -161,6 +161,33 @@ test.each([
   });
 });
 
+test("only swarmd's own balancing shows tasks their clients' addresses", async () => {
+  const { spec } = service;
+  const labels = { 'skep.mesh.keep-client-address': 'true' };
+  await store.update((tx) =>
+    tx.update('service', { ...service, spec: { ...spec, annotations: { ...spec.annotations, labels } } }),
+  );
+  service = store.view.get('service', service.id) ?? service;
+  await putTask(store, service, 3, 'host10');
+  const reports = {
+    host1: report({ keepsClients: ['t1'] }),
+    host2: report({ mode: 'engine' }),
+    host10: undefined,
+  };
+  const found = async (more: typeof reports): Promise<string[]> =>
+    lines(await examine(balancers({ reports: more }), { service }, 'none')).filter((one) =>
+      /clients|shown|see them/.test(one),
+    );
+  expect(await found(reports)).toEqual([
+    'host2 warning: web.2 does not see them: swarmd does not balance there. Have it balanced by swarmd (--balancer nftables)',
+    'host10 warning: web.3 does not see them: swarmd does not balance there. Run swarmd beside the engine there',
+  ]);
+  const unready = await found({ ...reports, host1: report() });
+  expect(unready[0]).toBe(
+    "host1 warning: web.1 can't be shown them yet: swarmd there has still to reach into the task's network",
+  );
+});
+
 test('a plain node is enough for a service that needs no balancing', async () => {
   const quiet = await putService(store, 'quiet', { endpoint: { mode: 'dnsrr', ports: [] } }, false);
   await putTask(store, quiet, 3, 'host10');

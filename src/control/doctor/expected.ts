@@ -1,4 +1,11 @@
-import { hasEnded, stateRank, type NetworkAttachment, type Service, type Task } from '../../model/index.ts';
+import {
+  hasEnded,
+  MESH_CLIENT_LABEL,
+  stateRank,
+  type NetworkAttachment,
+  type Service,
+  type Task,
+} from '../../model/index.ts';
 import type { View } from '../../store/index.ts';
 import { taskName } from '../find.ts';
 import type { AddressOn, ExpectedService, ExpectedTask } from './types.ts';
@@ -6,15 +13,26 @@ import type { AddressOn, ExpectedService, ExpectedTask } from './types.ts';
 /** Where a service is to be found; its tasks by name. */
 export function expectedService(view: View, service: Service): ExpectedService {
   const { id, spec, endpoint } = service;
+  const ports = endpoint?.ports ?? spec.endpoint?.ports ?? [];
   const tasks = [...view.tasksOfService(id)].filter(isListed).map((task) => expectedTask(view, task));
   return {
     id,
     name: spec.annotations.name,
     mode: (endpoint?.spec ?? spec.endpoint)?.mode ?? 'vip',
     virtualIps: (endpoint?.virtualIps ?? []).map(({ networkId, addr }) => addressOn(view, networkId, addr)),
-    ports: endpoint?.ports ?? spec.endpoint?.ports ?? [],
+    ports,
+    keepsClients: keepsClients(spec) && ports.some(({ publishMode }) => publishMode === 'ingress'),
     tasks: tasks.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true })),
   };
+}
+
+function keepsClients({ annotations: { labels } }: Service['spec']): boolean {
+  return Object.hasOwn(labels, MESH_CLIENT_LABEL) && labels[MESH_CLIENT_LABEL] === 'true';
+}
+
+/** Whether it gets new connections, if its node is up. */
+export function serves({ state, desiredState }: ExpectedTask): boolean {
+  return state === 'running' && desiredState === 'running';
 }
 
 /** What has ended is told of elsewhere: `docker service ps` keeps it. */

@@ -2,7 +2,7 @@ import { hasEnded, type BalancerReport, type DoctorFinding, type Node } from '..
 import type { View } from '../../store/index.ts';
 import { handful } from '../handful.ts';
 import type { Balancing } from '../mesh-knowledge.ts';
-import { networkName } from './expected.ts';
+import { networkName, serves } from './expected.ts';
 import { fault, ok, warning } from './finding.ts';
 import type { ExpectedService } from './types.ts';
 
@@ -19,6 +19,7 @@ export function nodeFindings(
   return [
     ...stateFindings(node),
     ...(report ? reportFindings(report, service) : plainFindings(balancing, service)),
+    ...(service ? clientFindings(node, balancing, report, service) : []),
     ...attachmentFindings(view, node),
   ];
 }
@@ -81,6 +82,35 @@ function plainFindings(balancing: Balancing, service: ExpectedService | undefine
     case 'unknown':
       return [warning('balancer', `No swarmd there can be asked: ${lost} answer if its kernel has IPVS`)];
   }
+}
+
+/** Of a service whose tasks are to see their clients' addresses. Only swarmd's own balancing keeps those. */
+function clientFindings(
+  { id }: Node,
+  balancing: Balancing,
+  report: BalancerReport | undefined,
+  service: ExpectedService,
+): DoctorFinding[] {
+  const subject = "clients' addresses";
+  const tasks = service.tasks.filter((task) => task.nodeId === id && serves(task));
+  if (!service.keepsClients || (tasks.length === 0 && balancing !== 'engine')) return [];
+  if (balancing !== 'nftables') {
+    const lost =
+      tasks.length > 0
+        ? `${handful(tasks.map(({ name }) => name))} ${tasks.length === 1 ? 'does' : 'do'} not see them`
+        : 'Those of clients that come in here are not kept';
+    const what = report ? 'Have it balanced by swarmd (--balancer nftables)' : WHAT_TO_DO;
+    return [warning(subject, `${lost}: swarmd does not balance there. ${what}`)];
+  }
+  const unready = tasks.filter((task) => report && !report.keepsClients.includes(task.id));
+  if (unready.length === 0) return [];
+  const names = handful(unready.map(({ name }) => name));
+  return [
+    warning(
+      subject,
+      `${names} can't be shown them yet: swarmd there has still to reach into the task's network`,
+    ),
+  ];
 }
 
 /** What of a service answers nowhere without a balancer. */

@@ -3,7 +3,7 @@ import { MESH_CLIENT_LABEL, type DoctorFinding, type Service, type Task } from '
 import type { View } from '../../store/index.ts';
 import { handful } from '../handful.ts';
 import { isJob } from '../validate/service.ts';
-import { isWanted, networkName } from './expected.ts';
+import { isWanted, networkName, serves } from './expected.ts';
 import { count, fault, ok, warning } from './finding.ts';
 import type { ExpectedService, ExpectedTask } from './types.ts';
 
@@ -25,11 +25,6 @@ export function serviceFindings(
     ...(isJob(service.spec) ? [] : taskFindings(view, service, expected)),
     ...expected.tasks.filter(serves).flatMap((task) => addresslessOf(view, service, expected, task)),
   ];
-}
-
-/** A task that gets new connections, if its node is up. */
-function serves({ state, desiredState }: ExpectedTask): boolean {
-  return state === 'running' && desiredState === 'running';
 }
 
 function addressFindings(view: View, { spec }: Service, expected: ExpectedService): DoctorFinding[] {

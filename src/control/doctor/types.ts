@@ -51,6 +51,8 @@ export interface ExpectedService {
   readonly mode: 'vip' | 'dnsrr';
   readonly virtualIps: readonly AddressOn[];
   readonly ports: readonly PortConfig[];
+  /** Its tasks are to see their clients' addresses, at ports of the mesh. */
+  readonly keepsClients: boolean;
   readonly tasks: readonly ExpectedTask[];
 }
 

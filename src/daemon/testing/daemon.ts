@@ -131,6 +131,7 @@ function idleBalancer(): Balancer {
     run: (signal) =>
       new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
     examine: () => Promise.resolve([]),
+    serviceId: () => undefined,
   };
 }
 
