@@ -3,9 +3,10 @@ import type { IpLine, Kernel } from '../kernel/kernel.ts';
 import type { NetnsFile } from '../namespaces.ts';
 import { numberOf } from '../rules/sound.ts';
 import type { HostAddresses } from './host-addresses.ts';
-import { listPeers, type ListedPeers } from './listed-peers.ts';
-import { readOverlay, segmentOf, SHOW_OVERLAY, type OverlayView } from './overlay-view.ts';
-import { planPeers, type PeersPlan } from './plan-peers.ts';
+import { PeerList, type Peer } from './listed-peers.ts';
+import { OverlayReader, type Addresses } from './overlay-reader.ts';
+import { segmentOf, SHOW_OVERLAY } from './overlay-view.ts';
+import { addressesOf, planPeers, type PeersPlan } from './plan-peers.ts';
 
 export interface NetworkPeersParts {
   readonly nodeId: string;
@@ -13,82 +14,111 @@ export interface NetworkPeersParts {
   readonly hosts: HostAddresses;
 }
 
-/** What was found in order. */
-interface Seen {
-  readonly path: string;
-  readonly text: string;
-  readonly listed: ListedPeers;
-  readonly revision: number;
-}
-
 /** One overlay network's entries for tasks on other hosts. One look at a time. */
 export class NetworkPeers {
   readonly #parts: NetworkPeersParts;
-  #listed: ListedPeers | undefined;
-  #fine: Seen | undefined;
-  /** Addresses that are known here by the managers' word alone: the engine has not heard of them. */
-  unheard: ReadonlySet<string> = new Set();
+  readonly #listed: PeerList;
+  /** The namespace that was looked at last. */
+  #path = '';
+  #reader = new OverlayReader();
+  /** Addresses that are to be put right, or looked at once more after that. */
+  #due: Addresses = 'all';
+  #isListed = false;
+  /** Of the hosts that are known, when it was planned last. */
+  #revision = 0;
+  readonly #unheard = new Set<string>();
 
   constructor(parts: NetworkPeersParts) {
     this.#parts = parts;
+    this.#listed = new PeerList(parts.nodeId);
+  }
+
+  /** Addresses that are known here by the managers' word alone: the engine has not heard of them. */
+  get unheard(): ReadonlySet<string> {
+    return this.#unheard;
   }
 
   /** The network, or its services, have changed. */
   changed(): void {
-    this.#listed = undefined;
+    this.#isListed = false;
   }
 
   /**
-   * Puts right what is missing or too much in the first of these namespaces that is the network's. Where nothing has changed
-   * since it was in order, what the programs say is compared and not read. Throws where they fail.
+   * Puts right what is missing or too much in the first of these namespaces that is the network's. What has not changed since
+   * it was in order is not looked at again. Throws where the programs fail.
    */
   async look(
     network: BalancedNetwork,
     services: () => Iterable<ServiceEndpoints>,
     files: readonly NetnsFile[],
   ): Promise<void> {
-    const { kernel, nodeId } = this.#parts;
+    const { kernel, hosts } = this.#parts;
+    const own = numberOf(network.address.split('/')[0] ?? '');
     for (const { path } of files) {
       const text = await kernel.shell(path, SHOW_OVERLAY);
-      const listed = (this.#listed ??= listPeers(nodeId, network, services()));
-      if (this.#isFine(path, text, listed)) return;
-      const view = readOverlay(text);
-      if (!segmentOf(view, numberOf(network.address.split('/')[0] ?? ''))) continue;
-      await this.#putRight(path, text, view, listed);
+      const reader = path === this.#path ? this.#reader : new OverlayReader();
+      const changed = reader.read(text);
+      if (!segmentOf(reader.view, own)) continue;
+      this.#add(reader === this.#reader ? changed : 'all');
+      this.#reader = reader;
+      this.#path = path;
+      if (!this.#isListed) this.#add(this.#listed.update(network, services()));
+      this.#isListed = true;
+      if (hosts.revision !== this.#revision) this.#add('all');
+      if (this.#due === 'all' || this.#due.size > 0) await this.#putRight();
       return;
     }
   }
 
-  #isFine(path: string, text: string, listed: ListedPeers): boolean {
-    const fine = this.#fine;
-    if (fine?.listed !== listed || fine.revision !== this.#parts.hosts.revision) return false;
-    return fine.path === path && fine.text === text;
+  #add(more: Addresses): void {
+    if (this.#due === 'all' || more === 'all') this.#due = 'all';
+    else if (more.size > 0) this.#due = new Set([...this.#due, ...more]);
   }
 
-  async #putRight(path: string, text: string, view: OverlayView, listed: ListedPeers): Promise<void> {
+  async #putRight(): Promise<void> {
     const { kernel, hosts } = this.#parts;
-    this.#fine = undefined;
-    this.#learn(view, listed);
-    const plan = planPeers(view, {
-      ...listed,
-      vtepOf: ({ nodeId, nodeAddress }) => hosts.of(nodeId, nodeAddress),
-      vteps: hosts.all,
-    });
-    this.unheard = unheardIn(view, listed);
-    await kernel.bridge(path, lines(plan, 'bridge'));
-    await kernel.ip(path, lines(plan, 'ip'));
-    if (isEmpty(plan)) this.#fine = { path, text, listed, revision: hosts.revision };
+    const { view } = this.#reader;
+    this.#learn(this.#due === 'all' ? this.#listed.wanted.keys() : this.#due);
+    // Who moves, or comes, may be behind any of them.
+    if (hosts.revision !== this.#revision) this.#due = 'all';
+    this.#revision = hosts.revision;
+    const addresses = this.#due === 'all' ? addressesOf(view, this.#listed) : this.#due;
+    const wish = {
+      ...{ wanted: this.#listed.wanted, kept: this.#listed.kept, vteps: hosts.all },
+      vtepOf: ({ nodeId, nodeAddress }: Peer) => hosts.of(nodeId, nodeAddress),
+    };
+    const plan = planPeers(view, wish, addresses);
+    this.#noteUnheard(addresses);
+    const looked = this.#due;
+    this.#due = 'all';
+    await kernel.bridge(this.#path, lines(plan, 'bridge'));
+    await kernel.ip(this.#path, lines(plan, 'ip'));
+    this.#due = isEmpty(plan) ? new Set() : looked;
   }
 
   /** Where the engine, while it knows, sends what is for other hosts. */
-  #learn(view: OverlayView, { wanted }: ListedPeers): void {
+  #learn(addresses: Iterable<string>): void {
     const { hosts } = this.#parts;
+    const { view } = this.#reader;
     for (const { ways } of view)
       for (const { vtep, owner } of ways.values()) if (owner === 'engine') hosts.saw(vtep);
-    for (const { mac, number, nodeId, nodeAddress } of wanted.values()) {
+    for (const address of addresses) {
+      const peer = this.#listed.wanted.get(address);
+      if (!peer) continue;
+      const { mac, number, nodeId, nodeAddress } = peer;
       const way = segmentOf(view, number)?.ways.get(mac);
       if (way?.owner === 'engine') hosts.sawOf(nodeId, way.vtep, nodeAddress);
       else hosts.saw(hosts.of(nodeId, nodeAddress));
+    }
+  }
+
+  /** As it was seen before anything was added: what the engine hears of a moment later is not among them. */
+  #noteUnheard(addresses: Iterable<string>): void {
+    const { view } = this.#reader;
+    for (const address of addresses) {
+      const isOurs = view.some(({ neighbours }) => neighbours.get(address) === 'balancer');
+      if (isOurs && this.#listed.wanted.has(address)) this.#unheard.add(address);
+      else this.#unheard.delete(address);
     }
   }
 }
@@ -102,13 +132,4 @@ function lines({ remove, add }: PeersPlan, program: 'ip' | 'bridge'): IpLine[] {
 
 function isEmpty({ remove, add }: PeersPlan): boolean {
   return [remove, add].every(({ ip, bridge }) => ip.length === 0 && bridge.length === 0);
-}
-
-/** As it was seen before anything was added: what the engine hears of a moment later is not among them. */
-function unheardIn(view: OverlayView, { wanted }: ListedPeers): Set<string> {
-  const addresses = new Set<string>();
-  for (const { neighbours } of view)
-    for (const [address, owner] of neighbours)
-      if (owner === 'balancer' && wanted.has(address)) addresses.add(address);
-  return addresses;
 }

@@ -43,15 +43,32 @@ export function segmentOf(view: OverlayView, number: number): Segment | undefine
   return view.find(({ from, to }) => number >= from && number < to);
 }
 
-/** Reads what SHOW_OVERLAY prints. Throws on what is no JSON, and where something is missing. */
-export function readOverlay(text: string): OverlayView {
-  const [addresses, neighbours, ways, ...rest] = text.split(new RegExp(`^${MARK}$`, 'm'));
-  if (addresses === undefined || neighbours === undefined || ways === undefined || rest.length > 0)
+/** What SHOW_OVERLAY prints, in its three parts. */
+export interface OverlayListing {
+  readonly links: string;
+  readonly neighbours: string;
+  readonly ways: string;
+}
+
+/** Throws where something is missing. */
+export function splitOverlay(text: string): OverlayListing {
+  const [links, neighbours, ways, ...rest] = text.split(`\n${MARK}\n`);
+  if (links === undefined || neighbours === undefined || ways === undefined || rest.length > 0)
     throw new Error('what the overlay knows is not told whole');
-  const segments = segmentsIn(list(addresses));
+  return { links, neighbours, ways };
+}
+
+/** Throws on what is no JSON. */
+export function viewOf({ links, neighbours, ways }: OverlayListing): OverlayView {
+  const segments = segmentsIn(list(links));
   for (const entry of list(neighbours)) putNeighbour(segments, entry);
   for (const entry of list(ways)) putWay(segments, entry);
   return segments;
+}
+
+/** Reads what SHOW_OVERLAY prints. Throws on what is no JSON, and where something is missing. */
+export function readOverlay(text: string): OverlayView {
+  return viewOf(splitOverlay(text));
 }
 
 /** Where there is nothing, some versions print nothing. */
@@ -79,18 +96,36 @@ function segmentsIn(links: readonly Json[]): Segment[] {
 }
 
 /** The engine's are plain; those of the balancer are marked, and an engine that sets one anew takes the mark away. */
-function putNeighbour(segments: readonly Segment[], entry: Json): void {
-  const { dev, dst, lladdr, state } = entry;
-  if (typeof dst !== 'string' || typeof lladdr !== 'string') return;
-  if (!Array.isArray(state) || !state.includes('PERMANENT')) return;
+export function putNeighbour(segments: OverlayView, entry: Json): void {
+  const { dev, dst } = entry;
+  if (typeof dst !== 'string' || !isLasting(entry)) return;
   const owner = 'extern_learn' in entry ? 'balancer' : 'engine';
   for (const { device, neighbours } of segments) if (device === dev) neighbours.set(dst, owner);
 }
 
-function putWay(segments: readonly Segment[], { ifname, mac, dst, state }: Json): void {
-  if (typeof mac !== 'string' || typeof dst !== 'string') return;
+export function removeNeighbour(segments: OverlayView, entry: Json): void {
+  const { dev, dst } = entry;
+  if (typeof dst !== 'string' || !isLasting(entry)) return;
+  for (const { device, neighbours } of segments) if (device === dev) neighbours.delete(dst);
+}
+
+function isLasting({ lladdr, state }: Json): boolean {
+  return typeof lladdr === 'string' && Array.isArray(state) && state.includes('PERMANENT');
+}
+
+/** False where it is not the first of a hardware address. */
+export function putWay(segments: OverlayView, { ifname, mac, dst, state }: Json): boolean {
+  if (typeof mac !== 'string' || typeof dst !== 'string') return true;
   const way: Way = { vtep: dst, owner: ownerIn(state) };
+  const [segment] = segments.filter(({ device }) => device === ifname);
+  const isFirst = !segment?.ways.has(mac);
   for (const { device, ways } of segments) if (device === ifname) ways.set(mac, way);
+  return isFirst;
+}
+
+export function removeWay(segments: OverlayView, { ifname, mac, dst }: Json): void {
+  if (typeof mac !== 'string' || typeof dst !== 'string') return;
+  for (const { device, ways } of segments) if (device === ifname) ways.delete(mac);
 }
 
 function ownerIn(state: unknown): EntryOwner {

@@ -26,32 +26,49 @@ export interface PeersPlan {
 const MOST_SEEN = 2048;
 
 /**
- * What is missing for the addresses that are wanted, and what is too much of the balancer's own. The engine's entries
- * are never changed, and one of the balancer's that the engine sets becomes the engine's.
+ * What is missing for the addresses that are wanted, and what is too much of the balancer's own, as far as it concerns these
+ * addresses. The engine's entries are never changed, and one of the balancer's that the engine sets becomes the engine's.
  *
  * What comes from a host of the swarm has to be answered: senders that the kernel has seen are made known too.
  */
-export function planPeers(view: OverlayView, wish: PeersWish): PeersPlan {
-  const add: { ip: string[][]; bridge: string[][] } = { ip: [], bridge: [] };
-  for (const [address, peer] of wish.wanted) {
-    const segment = segmentOf(view, peer.number);
-    if (!segment) continue;
-    const { device, ways, neighbours } = segment;
-    const way = ways.get(peer.mac);
-    const isKnown = neighbours.has(address);
-    if (isKnown && way && way.owner !== 'balancer') continue;
-    const vtep = wish.vtepOf(peer);
-    if (vtep !== '' && (!way || (way.owner === 'balancer' && way.vtep !== vtep)))
-      add.bridge.push(['fdb', 'replace', peer.mac, 'dev', device, 'dst', vtep, 'self', 'static']);
-    if (!isKnown && (vtep !== '' || way)) add.ip.push(neighbourLine(address, device));
+export function planPeers(
+  view: OverlayView,
+  wish: PeersWish,
+  addresses: Iterable<string> = addressesOf(view, wish),
+): PeersPlan {
+  const plan = { add: emptyLines(), remove: emptyLines() };
+  let seen = 0;
+  for (const address of addresses) {
+    if (!isIPv4(address)) continue;
+    const peer = wish.wanted.get(address);
+    if (peer) addWanted(view, wish, address, peer, plan.add);
+    else {
+      const mac = macOf(address);
+      const device = seen < MOST_SEEN ? unansweredOn(view, wish, address, mac) : undefined;
+      if (device !== undefined) {
+        plan.add.ip.push(neighbourLine(address, mac, device));
+        seen++;
+      }
+      if (!wish.kept.has(address)) removeOurs(view, address, mac, plan.remove);
+    }
   }
-  for (const [address, device] of unanswered(view, wish)) add.ip.push(neighbourLine(address, device));
-  return { add, remove: surplus(view, wish) };
+  return plan;
 }
 
 /** Takes away all that is the balancer's. */
 export function planNoPeers(view: OverlayView): PeersPlan['remove'] {
-  return surplus(view, { wanted: new Map(), kept: new Set() });
+  const nothing = { wanted: new Map(), kept: new Set<string>(), vteps: new Set<string>(), vtepOf: () => '' };
+  return planPeers(view, nothing).remove;
+}
+
+/** All that there is anything to plan for. */
+export function addressesOf(view: OverlayView, { wanted }: Pick<PeersWish, 'wanted'>): Set<string> {
+  const all = new Set(wanted.keys());
+  for (const { neighbours, ways } of view) {
+    for (const address of neighbours.keys()) all.add(address);
+    for (const mac of ways.keys()) all.add(addressOf(mac));
+  }
+  return all;
 }
 
 /** Whether hosts may be sent to there: what a peer says may be anything. */
@@ -59,43 +76,51 @@ export function isVtep(address: string): boolean {
   return isIPv4(address) && !/^(0|127|22[4-9]|2[345]\d)\./.test(address);
 }
 
-function neighbourLine(address: string, device: string): string[] {
-  const entry = [address, 'lladdr', macOf(address), 'dev', device];
-  return ['neigh', 'replace', ...entry, 'nud', 'permanent', 'extern_learn'];
+interface Lines {
+  readonly ip: string[][];
+  readonly bridge: string[][];
 }
 
-/** Addresses, with their devices, that something came from lately, and that answers could not be sent to. */
-function unanswered(view: OverlayView, { wanted, vteps }: PeersWish): [string, string][] {
-  const found: [string, string][] = [];
-  for (const { device, ways, neighbours, from, to, gateway } of view)
-    for (const [mac, { vtep, owner }] of ways) {
-      if (owner !== 'kernel' || !vteps.has(vtep)) continue;
-      const address = addressOf(mac);
-      const number = numberOf(address);
-      if (number < from || number >= to || address === gateway) continue;
-      if (wanted.has(address) || neighbours.has(address)) continue;
-      found.push([address, device]);
-      if (found.length === MOST_SEEN) return found;
-    }
-  return found;
+function emptyLines(): Lines {
+  return { ip: [], bridge: [] };
 }
 
-function surplus(
+function neighbourLine(address: string, mac: string, device: string): string[] {
+  return ['neigh', 'replace', address, 'lladdr', mac, 'dev', device, 'nud', 'permanent', 'extern_learn'];
+}
+
+function addWanted(view: OverlayView, wish: PeersWish, address: string, peer: Peer, add: Lines): void {
+  const segment = segmentOf(view, peer.number);
+  if (!segment) return;
+  const { device, ways, neighbours } = segment;
+  const way = ways.get(peer.mac);
+  const isKnown = neighbours.has(address);
+  if (isKnown && way && way.owner !== 'balancer') return;
+  const vtep = wish.vtepOf(peer);
+  if (vtep !== '' && (!way || (way.owner === 'balancer' && way.vtep !== vtep)))
+    add.bridge.push(['fdb', 'replace', peer.mac, 'dev', device, 'dst', vtep, 'self', 'static']);
+  if (!isKnown && (vtep !== '' || way)) add.ip.push(neighbourLine(address, peer.mac, device));
+}
+
+/** The device of an address that something came from lately, and that answers could not be sent to. */
+function unansweredOn(
   view: OverlayView,
-  { wanted, kept }: Pick<PeersWish, 'wanted' | 'kept'>,
-): PeersPlan['remove'] {
-  const isListed = (address: string): boolean => wanted.has(address) || kept.has(address);
-  const bridge: string[][] = [];
-  const ip: string[][] = [];
+  { vteps }: PeersWish,
+  address: string,
+  mac: string,
+): string | undefined {
+  const segment = segmentOf(view, numberOf(address));
+  const way = segment?.ways.get(mac);
+  if (!segment || way?.owner !== 'kernel' || !vteps.has(way.vtep)) return undefined;
+  return address === segment.gateway || segment.neighbours.has(address) ? undefined : segment.device;
+}
+
+function removeOurs(view: OverlayView, address: string, mac: string, remove: Lines): void {
   for (const { device, ways, neighbours } of view) {
-    for (const [mac, { vtep, owner }] of ways)
-      if (owner === 'balancer' && !isListed(addressOf(mac)))
-        bridge.push(['fdb', 'del', mac, 'dev', device, 'dst', vtep, 'self']);
-    for (const [address, owner] of neighbours) {
-      if (owner !== 'balancer' || isListed(address)) continue;
-      const way = ways.get(macOf(address));
-      if (!way || way.owner === 'balancer') ip.push(['neigh', 'del', address, 'dev', device]);
-    }
+    const way = ways.get(mac);
+    if (way?.owner === 'balancer')
+      remove.bridge.push(['fdb', 'del', mac, 'dev', device, 'dst', way.vtep, 'self']);
+    if (neighbours.get(address) === 'balancer' && (!way || way.owner === 'balancer'))
+      remove.ip.push(['neigh', 'del', address, 'dev', device]);
   }
-  return { ip, bridge };
 }
