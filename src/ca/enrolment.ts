@@ -71,10 +71,18 @@ async function enrolNew(
   return nodeId;
 }
 
+/** A member that wants a new certificate. */
+export interface Renewer {
+  readonly nodeId: string;
+  /** The key that it has proven to hold. */
+  readonly keyId: string | undefined;
+}
+
 /** A new certificate for a member, which keeps its id. Throws `not-found` for who is none any more. */
-export async function renew(parts: EnrolmentParts, nodeId: string, csrPem: Uint8Array): Promise<void> {
+export async function renew(parts: EnrolmentParts, renewer: Renewer, csrPem: Uint8Array): Promise<void> {
   const csr = await readCsr(csrPem);
-  await parts.owners.alone(csr.keyId, () => certifyKnown(parts, nodeId, csr, csrPem));
+  const { nodeId, keyId } = renewer;
+  await parts.owners.alone(csr.keyId, () => certifyKnown(parts, nodeId, csr, csrPem, keyId));
 }
 
 async function certifyKnown(
@@ -82,11 +90,15 @@ async function certifyKnown(
   nodeId: string,
   csr: CertificateRequest,
   csrPem: Uint8Array,
+  askedByKey?: string,
 ): Promise<void> {
   const owner = owners.of(csr.keyId);
   if (owner !== undefined && owner !== nodeId)
     throw new SwarmError('invalid', 'the certificate request is that of another node');
-  const certificate = await certify(context, csr, csrPem, nodeId);
+  const certificate = {
+    ...(await certify(context, csr, csrPem, nodeId)),
+    ...(askedByKey === undefined ? {} : { askedByKey }),
+  };
   await context.store.update((tx) => {
     const node = tx.get('node', nodeId);
     if (!node)

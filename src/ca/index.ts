@@ -8,5 +8,7 @@ export { issueManagerCertificate, validityOf } from './node-certificate.ts';
 export { KEY_ROTATION_MS, runKeyRotation } from './key-rotation.ts';
 export { OneTimeTokens } from './one-time-tokens.ts';
 export { removeNode } from './remove-node.ts';
+export { planRootChange, type RootWish } from './root-change.ts';
+export { runRootRotation } from './root-rotation.ts';
 export { rootIssuer } from './root-issuer.ts';
 export { runManagerRenewal, type ManagerRenewal } from './manager-renewal.ts';

@@ -60,7 +60,7 @@ export class KeyOwners {
 }
 
 /** Undefined for a row without a certificate yet, or one that cannot be read. */
-function keyIdOfCertificate(certPem: string): string | undefined {
+export function keyIdOfCertificate(certPem: string): string | undefined {
   if (certPem === '') return undefined;
   try {
     return keyIdOf(new X509Certificate(certPem).publicKey.export({ type: 'spki', format: 'der' }));

@@ -1,8 +1,11 @@
 import { Bell } from '../base/bell.ts';
 import { messageOf } from '../base/errors.ts';
+import type { Cluster } from '../model/index.ts';
 import type { LoopContext } from '../store/index.ts';
 import type { SwarmCredentials } from '../swarmkit/index.ts';
 import { issueManagerCertificate, validityOf } from './node-certificate.ts';
+import { signerOf } from './root-signer.ts';
+import { rungOrLate } from './rung-or-late.ts';
 
 export interface ManagerRenewal {
   readonly nodeId: string;
@@ -41,7 +44,7 @@ export async function runManagerRenewal(
     while (!signal.aborted) {
       const cluster = store.view.cluster();
       const mayHave = cluster !== undefined && store.view.get('node', nodeId)?.role === 'manager';
-      const due = times.wallMs() >= dueMs || cluster?.rootCa.certPem !== held.rootPem;
+      const due = times.wallMs() >= dueMs || !isOfRoot(held, cluster);
       if (mayHave && due) {
         try {
           const next = await issueManagerCertificate(cluster, nodeId, times.wallMs());
@@ -67,16 +70,9 @@ export function renewalTime(certPem: string, share: number): number {
   return fromMs + (untilMs - fromMs) * (FROM_SHARE + (TO_SHARE - FROM_SHARE) * share);
 }
 
-async function rungOrLate(
-  bell: Bell,
-  times: LoopContext['times'],
-  ms: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const over = new AbortController();
-  const either = AbortSignal.any([signal, over.signal]);
-  const waits = [bell.heard(either), times.pause(ms, either)];
-  await Promise.race(waits);
-  over.abort();
-  await Promise.all(waits);
+/** Whether a manager's certificate was signed by who signs now, and checks others by the root that counts. */
+function isOfRoot({ certPem, rootPem }: SwarmCredentials, cluster: Cluster | undefined): boolean {
+  if (!cluster) return false;
+  const { managerChain } = signerOf(cluster.rootCa);
+  return rootPem === cluster.rootCa.certPem && certPem.endsWith(managerChain);
 }

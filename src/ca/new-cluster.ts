@@ -43,7 +43,7 @@ export async function createCluster(options: ClusterOptions, nowMs: number): Pro
     rootCa: {
       ...root,
       joinTokens: { worker: newJoinToken(root.certPem), manager: newJoinToken(root.certPem) },
-      lastForcedRotation: 0,
+      lastForcedRotation: options.spec?.forceRotate ?? 0,
     },
     networkKeys: makeNetworkKeys(),
     networkKeysAtMs: nowMs,

@@ -1,12 +1,13 @@
-import { webcrypto, X509Certificate } from 'node:crypto';
-import { CERTIFICATE_KEY, keyPem, loadX509, newKeyPair, newSerial, readPrivateKey } from '../certs/index.ts';
+import { X509Certificate, type webcrypto } from 'node:crypto';
+import { keyPem, loadX509, newKeyPair, newSerial, readPrivateKey, signingKey } from '../certs/index.ts';
 import type { Cluster, NodeRole } from '../model/index.ts';
 import { ROLE_OU, type SwarmCredentials } from '../swarmkit/index.ts';
-import { BACKDATED_MS, ROOT_COMMON_NAME, type RootPair } from './root-ca.ts';
+import { BACKDATED_MS, ROOT_COMMON_NAME } from './root-ca.ts';
+import { signerOf, type SigningRoot } from './root-signer.ts';
 
 /** What is needed of a cluster to sign for its nodes. */
 export type Issuer = Pick<Cluster, 'id'> & {
-  readonly rootCa: RootPair;
+  readonly rootCa: SigningRoot;
   readonly spec: Pick<Cluster['spec'], 'nodeCertExpiryNs'>;
 };
 
@@ -20,13 +21,14 @@ export interface LeafWish {
 const NS_PER_MS = 1_000_000;
 
 /**
- * A node's certificate and the root after it, PEM: O is the swarm, OU the role, CN the node. Valid from an hour ago (for
- * clocks that are behind), for the time that the cluster's spec says from now on, never longer than the root.
+ * A node's certificate and what leads to the root after it, PEM: O is the swarm, OU the role, CN the node. Valid from an hour
+ * ago (for clocks that are behind), for the time that the cluster's spec says from now on, never longer than the root.
  */
 export async function issueCertificate(issuer: Issuer, wish: LeafWish): Promise<string> {
   const x509 = await loadX509();
   const { nodeId, role, publicKey, nowMs } = wish;
-  const root = new x509.X509Certificate(issuer.rootCa.certPem);
+  const signer = signerOf(issuer.rootCa);
+  const root = new x509.X509Certificate(signer.certPem);
   const untilMs = nowMs + issuer.spec.nodeCertExpiryNs / NS_PER_MS;
   // Agents check a manager by the name of its role, not by its host; joiners ask for the CA.
   const names = [ROLE_OU[role], nodeId, ...(role === 'manager' ? [ROOT_COMMON_NAME] : [])];
@@ -38,8 +40,8 @@ export async function issueCertificate(issuer: Issuer, wish: LeafWish): Promise<
     notBefore: new Date(nowMs - BACKDATED_MS),
     notAfter: new Date(Math.min(untilMs, root.notAfter.getTime())),
     publicKey,
-    signingKey: await signingKeyOf(issuer.rootCa.keyPem),
-    signingAlgorithm: CERTIFICATE_KEY,
+    signingKey: await rootSigningKey(signer.keyPem),
+    signingAlgorithm: { hash: 'SHA-256' },
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(
@@ -57,7 +59,8 @@ export async function issueCertificate(issuer: Issuer, wish: LeafWish): Promise<
         : new x509.AuthorityKeyIdentifierExtension(rootKeyId),
     ],
   });
-  return `${leaf.toString('pem')}\n${issuer.rootCa.certPem}`;
+  const chain = role === 'manager' ? signer.managerChain : signer.workerChain;
+  return `${leaf.toString('pem')}\n${chain}`;
 }
 
 /** A new key and certificate for a manager; only swarmd itself asks for one, never the wire. */
@@ -79,11 +82,11 @@ export function validityOf(certPem: string): { readonly fromMs: number; readonly
 
 let last: { readonly pem: string; readonly key: Promise<webcrypto.CryptoKey> } | undefined;
 
-/** The root's key, ready to sign; kept, because a swarm signs with one for years. */
-async function signingKeyOf(pem: string): Promise<webcrypto.CryptoKey> {
+/** A root's key, ready to sign; kept, because a swarm signs with one for years. */
+export async function rootSigningKey(pem: string): Promise<webcrypto.CryptoKey> {
   if (last?.pem === pem) return last.key;
-  const pkcs8 = readPrivateKey(pem, 'the root CA').export({ type: 'pkcs8', format: 'der' });
-  const key = webcrypto.subtle.importKey('pkcs8', pkcs8, CERTIFICATE_KEY, false, ['sign']);
+  const where = 'the root CA';
+  const key = signingKey(readPrivateKey(pem, where), where);
   last = { pem, key };
   return key;
 }

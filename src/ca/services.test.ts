@@ -299,6 +299,47 @@ describe('members', () => {
     }
   });
 
+  test('an engine that runs renews an expired certificate by its key, and does nothing else with it', async () => {
+    const swarm = await startSwarm();
+    const joined = await joinSwarm({ addr: swarm.addr, token: swarm.cluster().rootCa.joinTokens.worker });
+    const { nodeId } = joined;
+    const spki = new X509Certificate(joined.certPem).publicKey.export({ type: 'spki', format: 'der' });
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+    const publicKey = await webcrypto.subtle.importKey('spki', spki, algorithm, true, ['verify']);
+    const nowMs = Date.now() - 100 * 24 * 3600_000;
+    const expired = async (wish: { readonly publicKey: webcrypto.CryptoKey }, of = swarm.cluster()) =>
+      issueCertificate(of, { nodeId, role: 'worker', publicKey: wish.publicKey, nowMs });
+    const late = { ...joined, certPem: await expired({ publicKey }) };
+    const hold = (certificate: Node['certificate']): Promise<unknown> =>
+      swarm.store.update((tx) => tx.update('node', { ...swarm.node(nodeId), certificate }));
+    await hold({ ...swarm.node(nodeId).certificate, certPem: late.certPem });
+
+    expect(await refusal(heartbeat(swarm.addr, late))).toMatchObject({ code: Code.PermissionDenied });
+    const stolen = await certificateKeys();
+    const rogue = {
+      ...swarm.cluster(),
+      rootCa: { ...swarm.cluster().rootCa, ...(await createRootCa(nowMs)) },
+    };
+    for (const of of [swarm.cluster(), rogue]) {
+      const other = { ...joined, ...stolen, certPem: await expired(stolen, of) };
+      expect(await refusal(renewCertificate(swarm.addr, other))).toMatchObject({
+        code: Code.PermissionDenied,
+      });
+    }
+    // The first answer may be lost.
+    await renewCertificate(swarm.addr, late);
+    const renewed = await renewCertificate(swarm.addr, late);
+    expect(renewed.nodeId).toBe(nodeId);
+    await heartbeat(swarm.addr, renewed);
+    // One key later the old one is worth nothing.
+    const next = await renewCertificate(swarm.addr, renewed);
+    const { code, words } = await refusal(renewCertificate(swarm.addr, late));
+    expect(code).toBe(Code.PermissionDenied);
+    expect(words).toContain('docker swarm leave');
+    await swarm.store.update((tx) => removeNode(tx, nodeId, Date.now()));
+    expect((await refusal(renewCertificate(swarm.addr, next))).words).toContain('was removed');
+  });
+
   test('a manager’s certificate counts while the stored role is manager, and is never exchanged here', async () => {
     const swarm = await startSwarm();
     await addManagerRow(swarm, 'manager0');

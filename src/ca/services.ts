@@ -14,9 +14,10 @@ import { NodeSpec_Availability, NodeSpec_Membership } from '../../proto/generate
 import { IssuanceStatus_State, NodeRole } from '../../proto/generated/swarmkit/types_pb.js';
 import type { Availability } from '../model/index.ts';
 import type { LoopContext } from '../store/index.ts';
-import { callerAddr, callerOf, requireNode } from '../swarmkit/index.ts';
-import { enrol, renew, type EnrolmentParts } from './enrolment.ts';
-import { KeyOwners } from './key-owners.ts';
+import { callerAddr, callerKeyOf, callerOf, lapsedCallerOf, requireNode } from '../swarmkit/index.ts';
+import { keyIdOf } from './csr.ts';
+import { enrol, renew, type EnrolmentParts, type Renewer } from './enrolment.ts';
+import { keyIdOfCertificate, KeyOwners } from './key-owners.ts';
 import type { OneTimeTokens } from './one-time-tokens.ts';
 
 const AVAILABILITY: Readonly<Record<NodeSpec_Availability, Availability>> = {
@@ -69,10 +70,10 @@ async function issue(
   // A member that shows its certificate renews it, whatever token it sends; as SwarmKit. One that is no member any
   // more may come as a new node, if it has a token.
   if (token === '' || isMember(parts.context, call)) {
-    const { id } = requireWorker(parts.context, call);
-    await renew(parts, id, csr);
-    log.info({ node: id }, 'certificate renewed');
-    return answer(id);
+    const renewer = requireRenewer(parts.context, call);
+    await renew(parts, renewer, csr);
+    log.info({ node: renewer.nodeId }, 'certificate renewed');
+    return answer(renewer.nodeId);
   }
   const availability = AVAILABILITY[request.availability] ?? 'active';
   const nodeId = await enrol(parts, { csr, token, availability });
@@ -89,11 +90,23 @@ function isMember({ store }: LoopContext, call: HandlerContext): boolean {
   );
 }
 
-/** A manager's certificate is renewed by swarmd itself; shown here it would be exchanged for a worker's. */
-function requireWorker({ store }: LoopContext, call: HandlerContext): { readonly id: string } {
+/**
+ * A member, by a certificate that is valid; or, because engines that run renew an expired one too, by the key of the
+ * last certificate of its node, or the key by which that was asked for, whose answer may have got lost. No older key is worth
+ * anything. A manager's certificate is renewed by swarmd itself; shown here it would be exchanged for a worker's.
+ */
+function requireRenewer({ store }: LoopContext, call: HandlerContext): Renewer {
+  const key = callerKeyOf(call);
+  const keyId = key && keyIdOf(key);
+  const lapsed = lapsedCallerOf(call);
+  if (keyId !== undefined && lapsed?.role === 'worker' && lapsed.organization === store.view.cluster()?.id) {
+    const { certPem = '', askedByKey } = store.view.get('node', lapsed.nodeId)?.certificate ?? {};
+    if (keyId === keyIdOfCertificate(certPem) || keyId === askedByKey)
+      return { nodeId: lapsed.nodeId, keyId };
+  }
   if (callerOf(call)?.role === 'manager')
     throw new ConnectError('a manager does not renew its certificate here', Code.PermissionDenied);
-  return requireNode(call, store.view);
+  return { nodeId: requireNode(call, store.view).id, keyId };
 }
 
 /** An agent takes its certificate only from an answer with the very request that it sent, and the state ISSUED. */

@@ -2,11 +2,11 @@ export { certify, type CertifiedPair, type CertifyReport, type CertifyRequest } 
 export { openAuthority, type Authority } from './authority.ts';
 export { dayOf, type Usage } from './judge.ts';
 export { parseNodeNames, type CertName, type NodeNames } from './names.ts';
-export { readPrivateKey } from './pem.ts';
+export { readCertificates, readPrivateKey } from './pem.ts';
 export { tlsFiles, type TlsFiles } from './tls-files.ts';
 export { tlsWarnings } from './tls-findings.ts';
 export { followTlsFiles } from './tls-renewal.ts';
 export { issueCertificate, newSerial, selfSigned } from './issue.ts';
 export { findPair, pairFiles, PAIR_FILES, type PairWish } from './pair-folder.ts';
 export { ensureFolder, replaceFiles } from './safe-files.ts';
-export { CERTIFICATE_KEY, keyPem, loadX509, newKeyPair } from './x509.ts';
+export { CERTIFICATE_KEY, keyPem, loadX509, newKeyPair, signingKey } from './x509.ts';

@@ -75,12 +75,23 @@ test('one that does not get in says why, and is asked again', async () => {
 });
 
 test('one whose certificate ended while it was off comes back as a fresh one', async () => {
-  const error = 'Swarm certificates have expired. To replace them, leave the swarm and join again.';
-  const { said, engine } = await watch((one) => (one.swarm = state('error', 'own', error)), 2);
-  expect(said[0]).toContain('certificates have expired');
+  const error = expiredOf('own');
+  const { said, engine } = await watch((one) => (one.swarm = state('error', '', error)), 2);
+  expect(said[0]).toContain('certificate has expired');
   expect(said[1]).toBe('');
   expect(engine.swarm).toEqual(state('active', 'own'));
 });
+
+test('one of another node whose certificate ended is left alone', async () => {
+  const { said, engine } = await watch((one) => (one.swarm = state('error', '', expiredOf('other'))), 2);
+  expect(said[1]).toContain('the swarm state of this host');
+  expect(changes(engine)).toEqual([]);
+});
+
+const expiredOf = (nodeId: string): string =>
+  `error while loading TLS certificate in /var/lib/docker/swarm/certificates/swarm-node.crt: certificate (1 - ${nodeId}) ` +
+  'not valid after Sun, 22 Nov 2026 01:19:16 UTC, and it is currently Sun, 22 Nov 2026 01:19:22 UTC: ' +
+  'x509: certificate has expired or is not yet valid: ';
 
 test('one that is down is told of in words', async () => {
   const { said } = await watch((one) => void one.stop(), 1);

@@ -19,8 +19,11 @@ export interface MembershipOptions {
 const LOOK_MS = 5_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
-/** Docker's words for an engine that was off for longer than its certificate lived. */
-const EXPIRED = /certificates have expired/;
+/**
+ * An engine's words when it was off for longer than its certificate lived; they name the node (SwarmKit: ValidateCertChain),
+ * which nothing else does then.
+ */
+const EXPIRED = /certificate \(1 - (\w+)\) not valid after .*certificate has expired/;
 
 /**
  * Sees to it that the engine beside this manager is the node that its host is: an engine that left by its own socket, or
@@ -63,7 +66,7 @@ export class Membership {
         return true;
       }
       this.#say(faultOf(found, local.nodeId));
-      if (found.nodeId === local.nodeId && EXPIRED.test(found.error)) {
+      if (found.state === 'error' && EXPIRED.exec(found.error)?.[1] === local.nodeId) {
         // Its agent runs no more, and what it ran was moved long ago: it comes back as a fresh one.
         await leaveEngine(engine);
         return false;

@@ -5,6 +5,7 @@ import {
   OneTimeTokens,
   runKeyRotation,
   runManagerRenewal,
+  runRootRotation,
 } from '../ca/index.ts';
 import { createDispatcher, type LogSubscriber } from '../dispatcher/index.ts';
 import { createEndpoints, type Endpoints } from '../endpoints/index.ts';
@@ -81,6 +82,7 @@ export async function startManager(context: LoopContext, options: ManagerOptions
       constraints: (signal) => runConstraintEnforcer(context, signal),
       reaper: (signal) => runReaper(context, signal),
       keys: (signal) => runKeyRotation(context, signal),
+      rootRotation: (signal) => runRootRotation(context, signal),
       certificate: (signal) =>
         runManagerRenewal(context, { nodeId, current: credentials, onRenewed }, signal),
     },

@@ -39,6 +39,18 @@ export interface RootCa {
   readonly keyPem: string;
   readonly joinTokens: { readonly worker: string; readonly manager: string };
   readonly lastForcedRotation: number;
+  /** While nodes go over to another root; until all have, everybody trusts this one. */
+  readonly rotation?: RootRotation;
+  /** This root's key as the root before it certified it; PEM. For nodes that have not heard of this root yet. */
+  readonly bridgePem?: string;
+}
+
+/** The root that is to come; PEM. Its key signs every new certificate already. */
+export interface RootRotation {
+  readonly certPem: string;
+  readonly keyPem: string;
+  /** Its key, certified by the present root. */
+  readonly crossPem: string;
 }
 
 /** A key of the overlay networks' gossip or of their encryption; `lamportTime` is larger for newer ones. */

@@ -1,6 +1,14 @@
 /** The door of the model: what a swarm is made of. Pure. */
 export type { Annotations, Driver, GenericResource, Labels, Meta, Platform, Resources } from './common.ts';
-export type { Cluster, ClusterSpec, ExternalCa, NetworkKey, RaftConfig, RootCa } from './cluster.ts';
+export type {
+  Cluster,
+  ClusterSpec,
+  ExternalCa,
+  NetworkKey,
+  RaftConfig,
+  RootCa,
+  RootRotation,
+} from './cluster.ts';
 export type {
   Availability,
   Node,

@@ -44,6 +44,8 @@ export interface NodeCertificate {
   readonly certPem: string;
   /** `rotate` asks the node to renew. */
   readonly state: 'issued' | 'rotate';
+  /** The key (SHA-256, hex) by which the node asked for this one: it may not have got the answer. */
+  readonly askedByKey?: string;
 }
 
 export interface Node {

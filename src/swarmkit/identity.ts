@@ -22,6 +22,10 @@ export interface Peer {
   readonly expiresAtMs: number;
   /** Why it has no identity, in words for its user. */
   readonly refusal: string;
+  /** The key of its certificate, which it has proven to hold, whatever that is worth: DER, SPKI. */
+  readonly key?: Uint8Array;
+  /** What an expired certificate says: anybody's word, but for the key. */
+  readonly expired?: Identity;
 }
 
 /** What a node proves itself with, and what it checks others by; PEM. */
@@ -65,6 +69,17 @@ export function callerOf(context: CallContext): Identity | undefined {
   return peer.expiresAtMs > Date.now() ? peer.identity : undefined;
 }
 
+/** The key that a caller has proven to hold: DER, SPKI. */
+export function callerKeyOf(context: CallContext): Uint8Array | undefined {
+  return context.values.get(PEER).key;
+}
+
+/** Whose certificate has expired, as that says it. Nothing of it is proven but the caller's key. */
+export function lapsedCallerOf(context: CallContext): Identity | undefined {
+  const { identity, expired, expiresAtMs } = context.values.get(PEER);
+  return identity && expiresAtMs <= Date.now() ? identity : expired;
+}
+
 /** Throws PermissionDenied, as SwarmKit, for a caller without a valid certificate. */
 export function requireCaller(context: CallContext): Identity {
   const caller = callerOf(context);
@@ -104,7 +119,8 @@ export function requireManager(context: CallContext, view: Membership): Node {
 }
 
 const EXPIRED =
-  'the certificate of this node has expired; leave the swarm on it (docker swarm leave) and join it again';
+  'the certificate of this node has expired; an engine that runs renews it, one that was restarted since has to leave ' +
+  'the swarm (docker swarm leave) and to join it again';
 
 /** The name that every manager's certificate carries (SwarmKit). */
 const MANAGER_NAME = 'swarm-manager';
@@ -149,13 +165,33 @@ export function plainAddr(addr: string | undefined): string {
 export function peerOf(socket: TLSSocket | undefined, addr: string): Peer {
   if (!socket) return NOBODY;
   // Without a verdict of OpenSSL's the subject is anybody's word.
-  if (!socket.authorized) return { ...NOBODY, addr, refusal: refusalOf(socket) };
-  const { subject, valid_to: until } = socket.getPeerCertificate();
-  const { CN: nodeId, OU: unit, O: organization } = subject as unknown as Record<string, unknown>;
+  if (!socket.authorized) {
+    const nobody = { ...NOBODY, addr, refusal: refusalOf(socket) };
+    if (String(socket.authorizationError) !== 'CERT_HAS_EXPIRED') return nobody;
+    const expired = subjectOf(socket);
+    return expired ? { ...nobody, expired, ...keyOf(socket) } : nobody;
+  }
+  const identity = subjectOf(socket);
+  if (!identity) return { ...NOBODY, addr, refusal: 'the client certificate is not one of a swarm node' };
+  const expiresAtMs = Date.parse(socket.getPeerCertificate().valid_to);
+  return { addr, identity, expiresAtMs, refusal: '', ...keyOf(socket) };
+}
+
+function subjectOf(socket: TLSSocket): Identity | undefined {
+  const subject = socket.getPeerCertificate().subject as unknown as Record<string, unknown> | undefined;
+  const { CN: nodeId, OU: unit, O: organization } = subject ?? {};
   const role = unit === ROLE_OU.manager ? 'manager' : unit === ROLE_OU.worker ? 'worker' : undefined;
-  if (typeof nodeId !== 'string' || typeof organization !== 'string' || !role)
-    return { ...NOBODY, addr, refusal: 'the client certificate is not one of a swarm node' };
-  return { addr, identity: { nodeId, role, organization }, expiresAtMs: Date.parse(until), refusal: '' };
+  if (typeof nodeId !== 'string' || typeof organization !== 'string' || !role) return undefined;
+  return { nodeId, role, organization };
+}
+
+function keyOf(socket: TLSSocket): Pick<Peer, 'key'> {
+  try {
+    const key = socket.getPeerX509Certificate()?.publicKey.export({ type: 'spki', format: 'der' });
+    return key ? { key } : {};
+  } catch {
+    return {}; // of a kind that no node has
+  }
 }
 
 function refusalOf(socket: TLSSocket): string {

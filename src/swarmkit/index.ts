@@ -14,7 +14,9 @@ export { connectJoining, connectManagers } from './managers-client.ts';
 export {
   ANY_MANAGER_TLS,
   callerAddr,
+  callerKeyOf,
   callerOf,
+  lapsedCallerOf,
   managerTls,
   requireManager,
   requireNode,

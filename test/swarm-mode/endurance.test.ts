@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openStore, sqliteBackend, type Tx } from '../../src/store/index.ts';
 import { startHosts, until, type Host, type Hosts } from '../hosts/index.ts';
-import { containersOn, idsOf, nodesOf, settled, type SeenContainer } from './observed.ts';
+import { certificateOf } from './certificates.ts';
+import { idsOf, nodeIs, nodesOf, settled, type SeenContainer } from './observed.ts';
 import { Swarmd } from './swarmd.ts';
 
 /**
@@ -90,10 +91,7 @@ test('engines that renewed their certificates come back with them, and go on wit
   const before = await allSettled();
   const held = hosts.all.map(certificateOf);
   await swarmd.stop();
-  await rewrite((tx) => {
-    for (const node of tx.all('node'))
-      tx.update('node', { ...node, certificate: { ...node.certificate, state: 'rotate' } });
-  });
+  await rewrite(renewAll);
   await swarmd.start();
   for (const [at, host] of hosts.all.entries())
     await until(`${host.name} has renewed`, 30_000, () => certificateOf(host) !== held[at] || undefined);
@@ -137,21 +135,28 @@ test('the host of the manager loses its power: what runs elsewhere goes on, what
   expect(swarmd.log).not.toContain('node is down');
 });
 
-test('a node whose certificate has expired meanwhile is refused in words, and can join anew', async () => {
+test('an engine that runs renews a certificate that has expired, and goes on with its tasks', async () => {
+  const before = await allSettled();
+  const held = await expire();
+  await swarmd.start();
+  // It tries after longer and longer waits.
+  await until('it has renewed', 120_000, () => certificateOf(worker) !== held || undefined);
+  await allReady();
+  expect(idsOf(await allSettled())).toEqual(expect.arrayContaining(idsOf(before, worker)));
+});
+
+test('one that was restarted since can join anew, and its node says so; the manager’s own does by itself', async () => {
   const former = (await nodesOf(swarmd)).get(worker.name)?.id ?? '';
-  const held = certificateOf(worker);
-  await swarmd.stop();
-  const usual = await rewrite((tx) => setExpiry(tx, LIFE_MS * NS_PER_MS, former));
+  await expire();
+  await Promise.all(hosts.all.map((host) => host.restart()));
+  const error = await worker.docker('info', '--format', '{{.Swarm.Error}}');
+  expect(error).toContain('certificate has expired');
   await swarmd.start();
-  await until('it has renewed', 30_000, () => certificateOf(worker) !== held || undefined);
-  await swarmd.kill();
-  await rewrite((tx) => setExpiry(tx, usual));
-  await sleep(LIFE_MS + 1_000);
-  await swarmd.start();
-  const words = 'the certificate of this node has expired; leave the swarm on it';
-  await until('it is told', 30_000, () => worker.log.includes(words) || undefined);
-  await until('the manager says so', 10_000, () => swarmd.log.includes(words) || undefined);
-  expect((await containersOn(worker)).some(({ running }) => running)).toBe(true);
+  const words = await swarmd.docker('node', 'inspect', '--format', '{{.Status.Message}}', former);
+  expect(words).toMatch(
+    /its certificate has expired on .*: if its engine was restarted since, docker swarm leave/,
+  );
+  await nodeIs(swarmd, manager, 'ready');
   await worker.docker('swarm', 'leave', '--force');
   await joinWorker();
   await swarmd.docker('node', 'rm', '--force', former);
@@ -159,17 +164,29 @@ test('a node whose certificate has expired meanwhile is refused in words, and ca
   await allSettled();
 });
 
+/** Stops swarmd, and has the certificates of all engines expire; gives the worker's. */
+async function expire(): Promise<string> {
+  const held = hosts.all.map(certificateOf);
+  await swarmd.stop();
+  const usual = await rewrite((tx) => setExpiry(tx, LIFE_MS * NS_PER_MS, true));
+  await swarmd.start();
+  for (const [at, host] of hosts.all.entries())
+    await until(
+      `${host.name} has one for seconds`,
+      30_000,
+      () => certificateOf(host) !== held[at] || undefined,
+    );
+  await swarmd.kill();
+  await rewrite((tx) => setExpiry(tx, usual));
+  await sleep(LIFE_MS + 1_000);
+  return certificateOf(worker);
+}
+
 const LIFE_MS = 8_000;
 const NS_PER_MS = 1e6;
 
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-}
-
-/** The certificate that an engine has, as it keeps it. */
-function certificateOf(host: Host): string {
-  const path = host.diskFolder('docker/swarm/certificates/swarm-node.crt');
-  return readFileSync(`/proc/${host.initPid}/root${path}`, 'utf8');
 }
 
 /** Changes the state of a swarmd that is not running. SQLite takes no path into another process's mounts, so a copy is changed. */
@@ -191,12 +208,16 @@ async function rewrite<T>(change: (tx: Tx) => T): Promise<T> {
   }
 }
 
-/** For how long certificates are made out from now on; a node renews its own. Gives what it was. */
-function setExpiry(tx: Tx, nodeCertExpiryNs: number, renewing?: string): number {
+/** For how long certificates are made out from now on, with `renews` those of all nodes. Gives what it was. */
+function setExpiry(tx: Tx, nodeCertExpiryNs: number, renews = false): number {
   const cluster = tx.cluster();
   if (!cluster) throw new Error('there is no cluster');
   tx.update('cluster', { ...cluster, spec: { ...cluster.spec, nodeCertExpiryNs } });
-  const node = renewing === undefined ? undefined : tx.get('node', renewing);
-  if (node) tx.update('node', { ...node, certificate: { ...node.certificate, state: 'rotate' } });
+  if (renews) renewAll(tx);
   return cluster.spec.nodeCertExpiryNs;
+}
+
+function renewAll(tx: Tx): void {
+  for (const node of tx.all('node'))
+    tx.update('node', { ...node, certificate: { ...node.certificate, state: 'rotate' } });
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { createCluster } from '../../ca/index.ts';
+import { createCluster, issueManagerCertificate } from '../../ca/index.ts';
 import { startControlApi, type ControlApi } from '../testing/control-api.ts';
 import { sampleNode } from '../testing/sample-node.ts';
 
@@ -59,6 +59,22 @@ test('a node is shown as Docker shows it', async () => {
   expect(worker).toMatchObject({ Status: { State: 'down', Message: 'silent' } });
   expect(worker).not.toHaveProperty('ManagerStatus');
   expect((await call('GET', '/nodes/self')).value).toMatchObject({ ID: 'self1' });
+});
+
+test('a node that is away says when its certificate has expired, and the way back', async () => {
+  const of = async (nowMs: number) => {
+    const { certPem } = await issueManagerCertificate(cluster, 'work2', nowMs);
+    const down = sampleNode('work2', { status: { state: 'down', message: 'silent', addr: '' } });
+    await api?.store.update((tx) => {
+      const { meta } = tx.get('node', 'work2') ?? expect.fail('no node');
+      tx.update('node', { ...down, meta, certificate: { ...down.certificate, certPem } });
+    });
+    return ((await call('GET', '/nodes/work2')).value as { Status: { Message: string } }).Status.Message;
+  };
+  expect(await of(Date.now())).toBe('silent');
+  const words = await of(Date.now() - 91 * 24 * 3600_000);
+  expect(words).toMatch(/^silent; its certificate has expired on 20\d\d-/);
+  expect(words).toContain('docker swarm leave and docker swarm join');
 });
 
 test('filters choose', async () => {

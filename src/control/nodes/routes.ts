@@ -14,15 +14,16 @@ import { nodeFilters } from './filters.ts';
 import { nodeJson, nodeSpec } from './shapes.ts';
 
 /** `GET /nodes` */
-const listNodes: Handler = async (call, { store, nodeId }) => {
+const listNodes: Handler = async (call, { store, times, nodeId }) => {
+  const nowMs = times.wallMs();
   const chosen = nodeFilters(call.query).choose([...store.view.all('node')]);
-  await sendList(call, chosen, (node) => nodeJson(node, node.id === nodeId));
+  await sendList(call, chosen, (node) => nodeJson(node, node.id === nodeId, nowMs));
 };
 
 /** `GET /nodes/{id}` */
-const inspectNode: Handler = async (call, { store, nodeId }) => {
+const inspectNode: Handler = async (call, { store, times, nodeId }) => {
   const node = found(store.view, call.param('id'), nodeId);
-  call.json(200, nodeJson(node, node.id === nodeId));
+  call.json(200, nodeJson(node, node.id === nodeId, times.wallMs()));
 };
 
 /** `POST /nodes/{id}/update` */

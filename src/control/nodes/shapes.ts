@@ -3,6 +3,7 @@ import { annotations, genericResources, metaJson, platform } from '../shapes/com
 import { embedded, field, struct } from '../shapes/compound.ts';
 import { text } from '../shapes/scalars.ts';
 import type { Shape } from '../shapes/shape.ts';
+import { statusMessage } from './status.ts';
 
 /** The body of `POST /nodes/{id}/update`. */
 export interface NodeSpecJson {
@@ -18,8 +19,9 @@ export const nodeSpec: Shape<NodeSpecJson> = struct<NodeSpecJson>('NodeSpec', {
 });
 
 /** A node as Docker shows it. `leads` says whether the manager on it is the one that decides. */
-export function nodeJson(node: Node, leads: boolean): Record<string, unknown> {
+export function nodeJson(node: Node, leads: boolean, nowMs: number): Record<string, unknown> {
   const { id, meta, spec, status, description, managerAddr } = node;
+  const message = statusMessage(node, nowMs);
   return {
     ID: id,
     ...metaJson(meta),
@@ -27,7 +29,7 @@ export function nodeJson(node: Node, leads: boolean): Record<string, unknown> {
     Description: description ? descriptionJson(description) : emptyDescription(),
     Status: {
       State: status.state,
-      ...(status.message === '' ? {} : { Message: status.message }),
+      ...(message === '' ? {} : { Message: message }),
       ...(status.addr === '' ? {} : { Addr: status.addr }),
     },
     ...(managerAddr === undefined

@@ -38,11 +38,6 @@ export function clusterSpec(json: SwarmSpecJson): ClusterSpec {
   };
 }
 
-/** What `docker swarm ca --rotate` is told. */
-export function noRotation(): SwarmError {
-  return new SwarmError('unsupported', 'rotating the root CA is not supported yet');
-}
-
 function refuseUnsupported({ ca, encryption }: SwarmSpecJson): void {
   if (encryption.autoLock) throw noAutoLock();
   if (ca.externalCas.length > 0)
@@ -50,7 +45,6 @@ function refuseUnsupported({ ca, encryption }: SwarmSpecJson): void {
       'unsupported',
       'external CAs are not supported: this swarm signs with a CA of its own',
     );
-  if (ca.signingCert !== '' || ca.signingKey !== '') throw noRotation();
 }
 
 /** What `--autolock` is told. */

@@ -26,6 +26,12 @@ export function readInitRequest(body: unknown): InitRequest {
   const json = readBodyAs(initBody, body);
   if (json.listenAddr === '') throw new SwarmError('invalid', 'invalid ListenAddr "": invalid empty address');
   if (json.autoLock) throw noAutoLock();
+  const { signingCert, signingKey } = json.spec.ca;
+  if (signingCert !== '' || signingKey !== '')
+    throw new SwarmError(
+      'unsupported',
+      'a swarm begins with a root CA of its own: docker swarm ca --rotate --ca-cert … --ca-key … puts yours in its place',
+    );
   return {
     listenAddr: json.listenAddr,
     advertiseAddr: json.advertiseAddr,

@@ -5,8 +5,9 @@ import { specJson } from './shapes.ts';
 
 /** A swarm without its tokens, as `/info` shows it. */
 export async function clusterInfo(cluster: Cluster): Promise<Record<string, unknown>> {
-  const { certPem } = cluster.rootCa;
-  const issuer = await rootIssuer(certPem);
+  const { certPem, rotation } = cluster.rootCa;
+  // As Docker: who is to sign for all, beside what all trust until then. Clients tell from it who has followed.
+  const issuer = await rootIssuer(rotation?.certPem ?? certPem);
   return {
     ID: cluster.id,
     ...metaJson(cluster.meta),
@@ -16,7 +17,7 @@ export async function clusterInfo(cluster: Cluster): Promise<Record<string, unkn
       CertIssuerSubject: issuer.subject,
       CertIssuerPublicKey: issuer.publicKey,
     },
-    RootRotationInProgress: false,
+    RootRotationInProgress: rotation !== undefined,
     DefaultAddrPool: cluster.defaultAddressPool,
     SubnetSize: cluster.subnetSize,
     DataPathPort: cluster.dataPathPort,

@@ -24,6 +24,8 @@ interface Shown {
   readonly Version: { readonly Index: number };
   readonly Spec: Record<string, object>;
   readonly JoinTokens: Record<string, string>;
+  readonly TLSInfo: Record<string, string>;
+  readonly RootRotationInProgress: boolean;
 }
 const inspect = async (): Promise<Shown> => (await call('GET', '/swarm')).value as Shown;
 
@@ -74,6 +76,24 @@ test('what was read can be sent back changed; tokens rotate one by one', async (
   expect(late.message).toContain('update out of sequence');
 });
 
+test('a new root is begun once for each number, and is shown while it comes', async () => {
+  const before = await inspect();
+  const spec = { ...before.Spec, CAConfig: { ForceRotate: 1 } };
+  expect((await call('POST', '/swarm/update?version=1', spec)).status).toBe(200);
+  const during = await inspect();
+  expect(during.RootRotationInProgress).toBe(true);
+  expect(during.Spec['CAConfig']).toMatchObject({ ForceRotate: 1 });
+  expect(during.JoinTokens).toEqual(before.JoinTokens);
+  expect(during.TLSInfo['TrustRoot']).toBe(before.TLSInfo['TrustRoot']);
+  expect(during.TLSInfo['CertIssuerPublicKey']).not.toBe(before.TLSInfo['CertIssuerPublicKey']);
+  expect(JSON.stringify(during)).not.toContain('PRIVATE KEY');
+  expect((await call('POST', '/swarm/update?version=2', spec)).status).toBe(200);
+  expect((await inspect()).TLSInfo).toEqual(during.TLSInfo);
+  const CAConfig = { SigningCACert: fresh.rootCa.certPem, SigningCAKey: fresh.rootCa.keyPem };
+  expect((await call('POST', '/swarm/update?version=3', { ...spec, CAConfig })).status).toBe(200);
+  expect(await inspect()).toMatchObject({ RootRotationInProgress: false, TLSInfo: before.TLSInfo });
+});
+
 test('the log driver of tasks that name none is kept', async () => {
   const { Spec } = await inspect();
   const TaskDefaults = { LogDriver: { Name: 'json-file', Options: { 'max-size': '1m' } } };
@@ -89,8 +109,9 @@ test.each([
   ['1', { Dispatcher: { HeartbeatPeriod: 1 } }, 400, 'between 100ms and 1h'],
   ['1', { Dispatcher: { HeartbeatPeriod: 'soon' } }, 400, 'cannot unmarshal string'],
   ['1', { CAConfig: { NodeCertExpiry: 60_000_000_000 } }, 400, 'minimum certificate expiry time is: 1h0m0s'],
-  ['1', { CAConfig: { ForceRotate: 1 } }, 501, 'rotating the root CA is not supported yet'],
-  ['1', { CAConfig: { SigningCACert: 'x' } }, 501, 'rotating the root CA is not supported yet'],
+  ['1', { CAConfig: { SigningCAKey: 'x' } }, 400, 'the signing CA cert must also be provided'],
+  ['1', { CAConfig: { SigningCACert: 'x' } }, 400, 'external CAs are not supported'],
+  ['1', { CAConfig: { SigningCACert: 'x', SigningCAKey: 'x' } }, 400, 'invalid root certificates'],
   ['1', { CAConfig: { ExternalCAs: [{ URL: 'https://x' }] } }, 501, 'external CAs are not supported'],
   ['1', { EncryptionConfig: { AutoLockManagers: true } }, 501, 'autolock is not supported yet'],
   ['1', { Raft: [] }, 400, 'cannot unmarshal array'],
@@ -115,6 +136,7 @@ test.each([
   [{}, 'invalid ListenAddr "": invalid empty address'],
   [{ ListenAddr: 7 }, 'cannot unmarshal number'],
   [{ ListenAddr: 'x', AutoLockManagers: true }, 'autolock is not supported yet'],
+  [{ ListenAddr: 'x', Spec: { CAConfig: { SigningCACert: 'x' } } }, 'docker swarm ca --rotate --ca-cert'],
   [{ ListenAddr: 'x', Availability: 'sometimes' }, 'invalid Availability: "sometimes"'],
   [{ ListenAddr: 'x', DataPathPort: 80 }, 'Datapath port number is not in valid range (1024-49151) : 80'],
   [{ ListenAddr: 'x', DataPathPort: -1 }, 'cannot unmarshal number -1'],
