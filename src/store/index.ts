@@ -26,6 +26,7 @@ export { parseEtcdAddress, type EtcdAddress } from './etcd/address.ts';
 export { EtcdClient, type EtcdOptions } from './etcd/client.ts';
 export { createCluster, findCluster, LAYOUT, removeCluster } from './etcd/cluster.ts';
 export { Lead, type Leader, type LeadOptions, type Term } from './etcd/lead.ts';
+export { finishMove, forgetMoved, movedTo, Move, type MovedTo } from './etcd/move.ts';
 export { Presence, type Present, type PresenceOptions } from './etcd/presence.ts';
 export type { EtcdTls } from './etcd/line.ts';
 export { openEtcdStore, type EtcdStore, type EtcdStoreOptions } from './etcd/store.ts';

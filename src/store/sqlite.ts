@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { SwarmError } from '../base/errors.ts';
 import { writeBackup } from './backup.ts';
+import { Leaving, rowOf, type LeavingState } from './leaving.ts';
 import { openStateFile, sqliteReason } from './sqlite-file.ts';
 import { number } from './sqlite-schema.ts';
 import type { Backend, Row, RowWrite } from './types.ts';
@@ -11,6 +12,11 @@ export interface SqliteBackend extends Backend {
    * `conflict` when the file is there, `unavailable` when it can't be written.
    */
   backupTo(path: string): Promise<void>;
+  /**
+   * Has the state copied to another place while it is in use here; the file stays open beyond `close`, until the copy has ended. Throws
+   * `conflict` while another copy goes on.
+   */
+  leave(): LeavingState;
 }
 
 /** The state in one SQLite file in `folder`; see openStateFile for what it throws. */
@@ -27,6 +33,8 @@ class SqliteState implements SqliteBackend {
   readonly #advance: StatementSync;
   /** A backup under way. */
   #backup: Promise<void> | undefined;
+  /** A copy to another place under way. */
+  #leaving: Leaving | undefined;
   #closed = false;
 
   constructor(database: DatabaseSync, path: string) {
@@ -67,6 +75,7 @@ class SqliteState implements SqliteBackend {
       const { changes } = this.#advance.run(revision, revision - 1);
       if (Number(changes) !== 1) throw new Error(`the state is not at revision ${revision - 1}`);
       this.#database.exec('COMMIT');
+      this.#leaving?.wrote(writes);
     } catch (error) {
       this.#rollBack();
       throw new Error(sqliteReason(error), { cause: error });
@@ -103,21 +112,31 @@ class SqliteState implements SqliteBackend {
     }
   }
 
+  leave(): LeavingState {
+    if (this.#closed) throw new SwarmError('unavailable', 'the state is closed');
+    if (this.#leaving) throw new SwarmError('conflict', 'the state is being moved already');
+    this.#leaving = new Leaving(this.#database, {
+      isClosed: () => this.#closed,
+      onEnd: () => {
+        this.#leaving = undefined;
+        if (this.#closed) this.#database.close();
+      },
+    });
+    return this.#leaving;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#backup?.catch(() => undefined);
-    this.#database.close();
+    if (!this.#leaving) this.#database.close();
   }
 }
 
 /** Every row of a state. What it throws says what is wrong. */
 export function* allRows(database: DatabaseSync): Iterable<Row> {
   try {
-    for (const row of database.prepare('SELECT tbl, id, json, payload FROM rows').iterate()) {
-      const { tbl, id, json, payload } = row as Record<string, string> & { payload: Uint8Array | null };
-      yield { table: String(tbl), id: String(id), json: String(json), ...(payload ? { payload } : {}) };
-    }
+    for (const row of database.prepare('SELECT tbl, id, json, payload FROM rows').iterate()) yield rowOf(row);
   } catch (error) {
     throw new Error(sqliteReason(error), { cause: error });
   }

@@ -22,6 +22,8 @@ export interface Keys {
   /** Each manager that is there; under its own lease. */
   readonly managers: KeyRange;
   manager(nodeId: string): Uint8Array;
+  /** How far a copy of a state has come that is not one yet. */
+  readonly copy: Uint8Array;
   /** All that is written by commits: rows, their revision, the layout's version. */
   readonly state: KeyRange;
   readonly revision: Uint8Array;
@@ -51,6 +53,7 @@ export type StateKey =
  *
  *     <prefix>/cluster                             the swarm's id
  *     <prefix>/<id>/leader
+ *     <prefix>/<id>/copy                           while a state is brought here: how far it has come
  *     <prefix>/<id>/managers/<node>                who is there
  *     <prefix>/<id>/state/layout
  *     <prefix>/<id>/state/revision
@@ -70,6 +73,7 @@ export function keysOf(prefix: string, clusterId: string): Keys {
     leader: bytes(`${all}leader`),
     managers: below(managers),
     manager: (nodeId) => bytes(`${managers}${escaped(nodeId)}`),
+    copy: bytes(`${all}copy`),
     state: below(state),
     revision: bytes(revision),
     layout: bytes(layout),

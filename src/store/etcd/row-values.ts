@@ -29,6 +29,19 @@ export function opsOf(keys: Keys, row: RowWrite): Op[] {
   return [put(at.json, Buffer.concat([Buffer.from(json), Buffer.of(LINE, APART)])), put(at.data, payload)];
 }
 
+/** The same, where another version of the row may be there: its large bytes go with it. */
+export function opsOver(keys: Keys, row: RowWrite): Op[] {
+  const ops = opsOf(keys, row);
+  if (row.json === null || keyCount(row) === 2) return ops;
+  const { data } = keys.row(row.table, row.id);
+  return [...ops, { case: 'requestDeleteRange', value: { key: data, rangeEnd: new Uint8Array() } }];
+}
+
+/** How many keys a row has. */
+export function keyCount({ payload }: Row): number {
+  return payload !== undefined && payload.byteLength > WITH_ITS_ROW_BYTES ? 2 : 1;
+}
+
 /** Reads rows of keys that come in etcd's order, a row's bytes right behind it. Throws for what is damaged. */
 export class RowReader {
   readonly #keys: Keys;
