@@ -11,6 +11,8 @@ const FIXED_BYTES = 34;
 const EXTENSION_ALPN = 16;
 /** Agents' hellos have under 2 KB. */
 const HELLO_MAX_BYTES = 16 * 1024;
+/** Everybody sends one. */
+const RECORDS_MAX = 8;
 const PART: FirstBytes = { kind: 'part' };
 const OTHER: FirstBytes = { kind: 'other' };
 
@@ -29,20 +31,21 @@ export function readFirstBytes(bytes: Buffer): FirstBytes {
 
 /** The hello, put together from its records; undefined while bytes are missing. Throws for what is none. */
 function helloMessage(bytes: Buffer): Buffer | undefined {
-  const parts: Buffer[] = [];
+  let message: Buffer = Buffer.alloc(0);
+  let records = 0;
   for (let at = 0; at < bytes.length;) {
-    if (bytes[at] !== HANDSHAKE_RECORD) throw NO_HELLO;
+    if (bytes[at] !== HANDSHAKE_RECORD || ++records > RECORDS_MAX) throw NO_HELLO;
     if (at + RECORD_HEAD > bytes.length) break;
     const end = at + RECORD_HEAD + bytes.readUInt16BE(at + 3);
-    parts.push(bytes.subarray(at + RECORD_HEAD, end));
+    message = Buffer.concat([message, bytes.subarray(at + RECORD_HEAD, end)]);
+    if (message.length > 0 && message[0] !== CLIENT_HELLO) throw NO_HELLO;
+    const whole = message.length < MESSAGE_HEAD ? Infinity : MESSAGE_HEAD + message.readUIntBE(1, 3);
+    if (whole <= message.length) return message.subarray(MESSAGE_HEAD, whole);
+    if (whole !== Infinity && whole > HELLO_MAX_BYTES) throw NO_HELLO;
     at = end;
   }
-  const message = Buffer.concat(parts);
-  if (message.length > 0 && message[0] !== CLIENT_HELLO) throw NO_HELLO;
-  const length = message.length < MESSAGE_HEAD ? 0 : message.readUIntBE(1, 3);
-  if (Math.max(length, bytes.length) > HELLO_MAX_BYTES) throw NO_HELLO;
-  if (message.length < MESSAGE_HEAD + Math.max(length, 1)) return undefined;
-  return message.subarray(MESSAGE_HEAD, MESSAGE_HEAD + length);
+  if (bytes.length > HELLO_MAX_BYTES) throw NO_HELLO;
+  return undefined;
 }
 
 function offered(hello: Buffer): string[] {
