@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { Code, ConnectError, createClient, type ConnectRouter } from '@connectrpc/connect';
@@ -139,6 +140,38 @@ async function startSaying(leader: string, credentials: SwarmCredentials, line: 
   open.push(() => server.close());
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
+
+test('strangers behind a relay are held to the same, and agents stay', async () => {
+  const leader = await startLeader();
+  const follower = await startFollower(leader);
+  follower.port.passTo(placeOf(leader));
+  const credentials = await joinSwarm({ addr: leader.addr, token: leader.workerToken() });
+  const session = await begun(follower.addr, credentials);
+  const next = session.next();
+  let ended = false;
+  next.catch(() => undefined).finally(() => (ended = true));
+  // Each lasts three looks, at which a silent agent answers a ping.
+  for (let i = 0; i < 2; i++) {
+    const socket = socketTo(follower.addr, 'h2', { rootPem: credentials.rootPem });
+    const stranger = connectHttp2('https://swarm-manager', { createConnection: () => socket });
+    stranger.on('error', () => undefined);
+    await new Promise((resolve) => stranger.once('close', resolve));
+  }
+  expect(ended).toBe(false);
+  expect(await seenAddr(follower.addr, credentials)).toBe('127.0.0.1');
+});
+
+test('a certificate that is worth nothing is told of by the address of its owner', async () => {
+  const leader = await startLeader();
+  const { credentials: manager } = await startFollower(leader);
+  const other = await startLeader();
+  const foreign = await joinSwarm({ addr: other.addr, token: other.workerToken() });
+  const front = await startSaying(leader.addr, manager, '{"addr":"192.0.2.7"}\n');
+  const call = clientTo(front, { ...foreign, rootPem: leader.cluster().rootCa.certPem }).heartbeat({});
+  await expect(call).rejects.toMatchObject({ code: Code.PermissionDenied });
+  const told = leader.lines.filter((line) => line.includes('a node is refused'));
+  expect(told).toEqual([expect.stringContaining('addr=192.0.2.7')]);
+});
 
 test('a relay that does not say an address, or never ends to, is cut', async () => {
   const leader = await startLeader();

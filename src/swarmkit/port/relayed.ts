@@ -1,42 +1,33 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { BlockList, isIPv6, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { plainAddr } from '../identity.ts';
+import { InnerStream } from './inner-stream.ts';
 import { readRelayHead } from './relay-head.ts';
 
 const HEAD_MAX_MS = 5_000;
 
 /**
- * Connections that came inside one from another manager. A caller is known by the address that was said of it: what a
- * socket inside another one shows as its far end is that of the outer one, which nobody else has meanwhile.
+ * Connections that came inside one from another manager. The caller's address is what was said of it; it goes with all
+ * that happens on the inner connection, whose socket knows none.
  */
 export class RelayedCallers {
-  readonly #said = new Map<string, string>();
+  readonly #said = new AsyncLocalStorage<string>();
 
-  /** Calls back when the caller's bytes come next; what does not say whose they are is cut. */
-  receive(outer: Socket, accept: () => void): void {
+  /** Calls back with the caller's connection; what does not say whose it is is cut. */
+  receive(outer: Socket, accept: (inner: Duplex) => void): void {
     readRelayHead(outer, HEAD_MAX_MS, (said) => {
-      const place = placeOf(outer);
-      if (said === undefined || place === undefined) return void outer.destroy();
+      if (said === undefined) return void outer.destroy();
       // A caller on the other manager's own host is, from here, at that manager's address.
       const addr = isLoopback(said) ? plainAddr(outer.remoteAddress) : said;
-      this.#said.set(place, addr);
-      outer.once('close', () => this.#said.delete(place));
-      accept();
+      this.#said.run(addr, () => accept(new InnerStream(outer)));
     });
   }
 
-  has(socket: Socket): boolean {
-    return this.#said.has(placeOf(socket) ?? '');
+  /** The address of the caller whose connection something just happens on; undefined where it came itself. */
+  get addr(): string | undefined {
+    return this.#said.getStore();
   }
-
-  /** The caller's address. */
-  addrOf(socket: Socket): string {
-    return this.#said.get(placeOf(socket) ?? '') ?? plainAddr(socket.remoteAddress);
-  }
-}
-
-/** Undefined for a connection that has ended. */
-function placeOf({ remoteAddress, remotePort }: Socket): string | undefined {
-  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort}`;
 }
 
 const LOOPBACK = new BlockList();

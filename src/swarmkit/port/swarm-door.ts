@@ -1,9 +1,10 @@
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerOptions } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type Server, type TlsOptions, type TLSSocket } from 'node:tls';
 import type { ConnectRouter } from '@connectrpc/connect';
 import type { Logger } from '../../base/log.ts';
-import { peerOf, type Peer, type SwarmCredentials } from '../identity.ts';
+import { peerOf, plainAddr, type Peer, type SwarmCredentials } from '../identity.ts';
 import { RefusalLog } from '../refusal-log.ts';
 import { Sessions } from '../sessions.ts';
 import { Answering, refuseWithoutLeader } from './answering.ts';
@@ -55,7 +56,7 @@ export class SwarmDoor {
       this.#welcome(socket),
     );
     this.#tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
-      log.debug({ error, addr: this.#relayed.addrOf(socket) }, 'no TLS connection came about');
+      log.debug({ error, addr: this.#addrOf(socket) }, 'no TLS connection came about');
       socket.destroy();
     });
     this.#http2 = this.#createHttp2(log);
@@ -66,7 +67,7 @@ export class SwarmDoor {
     return this.#answering !== undefined;
   }
 
-  take(socket: Socket): void {
+  take(socket: Duplex): void {
     this.#tls.emit('connection', socket);
   }
 
@@ -113,7 +114,7 @@ export class SwarmDoor {
     // An engine that closes its connection can raise a protocol error.
     http2.on('sessionError', (error) => log.debug({ error }, 'a connection ended oddly'));
     http2.on('session', (session) => {
-      const peer = this.#sessions.add(session, this.#relayed.addrOf(session.socket));
+      const peer = this.#sessions.add(session, this.#addrOf(session.socket));
       this.#refusals.see(peer, Date.now());
     });
     http2.on('request', (request, response) => {
@@ -137,15 +138,19 @@ export class SwarmDoor {
 
   #welcomeManager(socket: TLSSocket): void {
     const isRelay = socket.alpnProtocol === RELAY_PROTOCOL;
-    const peer = peerOf(socket, this.#relayed.addrOf(socket));
+    const peer = peerOf(socket, this.#addrOf(socket));
     this.#refusals.see(peer, Date.now());
     // Managers come themselves, and relay to the one that leads alone.
-    if (!this.#isManager(peer) || this.#relayed.has(socket) || (isRelay && !this.#answering)) {
+    if (!this.#isManager(peer) || this.#relayed.addr !== undefined || (isRelay && !this.#answering)) {
       this.#options.log.debug({ addr: peer.addr }, 'a connection for managers alone was refused');
       return void socket.destroy();
     }
-    if (isRelay) this.#relayed.receive(socket, () => this.take(socket));
+    if (isRelay) this.#relayed.receive(socket, (inner) => this.take(inner));
     else this.#api.take(socket, peer);
+  }
+
+  #addrOf(socket: Socket): string {
+    return this.#relayed.addr ?? plainAddr(socket.remoteAddress);
   }
 
   /** By a certificate of this swarm that is valid now, and by what is stored now. */
