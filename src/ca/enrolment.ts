@@ -7,6 +7,7 @@ import { sameSecret } from './join-token.ts';
 import type { KeyOwners } from './key-owners.ts';
 import { issueCertificate } from './node-certificate.ts';
 import type { OneTimeTokens } from './one-time-tokens.ts';
+import { signerOf } from './root-signer.ts';
 
 export interface EnrolmentParts {
   readonly context: LoopContext;
@@ -95,12 +96,16 @@ async function certifyKnown(
   const owner = owners.of(csr.keyId);
   if (owner !== undefined && owner !== nodeId)
     throw new SwarmError('invalid', 'the certificate request is that of another node');
+  const signer = signerOf(clusterOf(context).rootCa);
   const certificate = {
     ...(await certify(context, csr, csrPem, nodeId)),
     ...(askedByKey === undefined ? {} : { askedByKey }),
   };
   await context.store.update((tx) => {
     const node = tx.get('node', nodeId);
+    const { rootCa } = tx.cluster() ?? {};
+    if (rootCa && signerOf(rootCa).certPem !== signer.certPem)
+      throw new SwarmError('unavailable', 'the root CA has changed meanwhile');
     if (!node)
       throw new SwarmError('not-found', `node ${nodeId} not found when attempting to renew certificate`);
     tx.update('node', { ...node, certificate });

@@ -197,5 +197,8 @@ function keyOf(socket: TLSSocket): Pick<Peer, 'key'> {
 function refusalOf(socket: TLSSocket): string {
   if (Object.keys(socket.getPeerCertificate() ?? {}).length === 0) return NO_CERTIFICATE;
   const verdict = String(socket.authorizationError);
-  return VERDICTS[verdict] ?? `the client certificate is not of this swarm (${verdict})`;
+  return (
+    VERDICTS[verdict] ??
+    `the client certificate is not of this swarm, or not of its present root CA (${verdict})`
+  );
 }

@@ -160,3 +160,31 @@ test('with the new root all come back: engines, and the balancer of a worker', a
   );
   expect(workerd.log).not.toContain('not of this swarm');
 });
+
+test('a node that was off when the roots changed is told later; one that was removed for that stays out', async () => {
+  await plain.stop();
+  await swarmd.docker('swarm', 'ca', '--rotate', '--detach');
+  const here = [manager, balancing, late];
+  await until('who is there has followed', 60_000, async () => {
+    return (await followers()).join() === namesOf(here).join() || undefined;
+  });
+  await late.stop();
+  const { id } = (await nodesOf(swarmd)).get(plain.name) ?? expect.fail('no node');
+  await swarmd.docker('node', 'rm', '--force', id);
+  await isDone();
+  const { TLSInfo } = await shown();
+  expect(rootOf(late)).not.toBe(TLSInfo.TrustRoot);
+  // With nothing but the start of a manager that never knew the old root's key.
+  await swarmd.restart();
+  await Promise.all([late.start(), plain.start()]);
+  members = here;
+  await allTrust(TLSInfo.TrustRoot);
+  await allReady();
+  const words = 'not of its present root CA';
+  await until('the removed one is told', 30_000, () => plain.log.includes(words) || undefined);
+  await plain.docker('swarm', 'leave', '--force');
+  await joinBy(plain);
+  members = [...here, plain];
+  await allReady();
+  await containers();
+});
