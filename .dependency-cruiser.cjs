@@ -102,7 +102,7 @@ module.exports = {
       name: 'wire-behind-its-room',
       comment: 'only swarmkit and what it serves know the messages of the wire',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(swarmkit|ca|dispatcher|endpoints)/' },
+      from: { path: '^src/', pathNot: '^src/(swarmkit|ca|dispatcher|endpoints|manager)/' },
       to: { path: '^proto/', pathNot: '^proto/generated/etcd/' },
     },
     {

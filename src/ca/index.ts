@@ -3,7 +3,7 @@ export { createCaServices, type CaServices } from './services.ts';
 export { createCluster, DEFAULT_CLUSTER_SPEC, rotateJoinToken, type ClusterOptions } from './new-cluster.ts';
 export { createRootCa, type RootPair } from './root-ca.ts';
 export { fetchRoot } from './fetch-root.ts';
-export { parseJoinToken, type JoinToken } from './join-token.ts';
+export { parseJoinToken, sameSecret, type JoinToken } from './join-token.ts';
 export { issueManagerCertificate, validityOf } from './node-certificate.ts';
 export { KEY_ROTATION_MS, runKeyRotation } from './key-rotation.ts';
 export { OneTimeTokens } from './one-time-tokens.ts';

@@ -9,12 +9,31 @@ export interface ControlContext extends LoopContext {
   readonly nodeId: string;
   /** The engine beside this manager. */
   readonly engine: EnginePort;
+  /** Several managers, of which this one is. */
+  readonly managers: ManagersView;
   /** The logs of tasks, wherever they run. */
   readonly logs: LogSubscriber;
   /** Whether the kernel beside this manager can encrypt overlay networks; undefined where that is not known. */
   readonly canEncrypt?: () => Promise<boolean | undefined>;
   /** Absent where nothing is known of how nodes answer. */
   readonly mesh?: MeshKnowledge;
+}
+
+/** The managers as this one sees them. */
+export interface ManagersView {
+  /** The node of the one that leads; undefined while none is known. */
+  readonly leaderId: string | undefined;
+  /** Whether a manager is there, as far as is known. */
+  isThere(nodeId: string): boolean;
+  /** Why a node can't be made a manager, in words; undefined where it can. Known to the leader. */
+  whyNoManager(nodeId: string): string | undefined;
+  /**
+   * While another one leads: has it answer a request. Every status is a value; throws `unavailable` where there is no leader.
+   */
+  readonly leader?: (
+    request: { readonly method: string; readonly path: string; readonly body?: unknown },
+    signal: AbortSignal,
+  ) => Promise<{ readonly status: number; readonly value: unknown }>;
 }
 
 /** Requests to the local engine. */
@@ -37,5 +56,10 @@ export type Handler = (call: ApiCall, context: ControlContext) => Promise<void>;
 export interface Route {
   readonly method: string;
   readonly pattern: string;
+  /**
+   * Which of several managers answers it: the one that was asked, or the one that leads. Where nothing is said, the leader answers
+   * all but reads.
+   */
+  readonly at?: 'asked' | 'leader';
   readonly handler: Handler;
 }

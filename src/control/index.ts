@@ -7,7 +7,7 @@ import { serviceRoutes } from './services/routes.ts';
 import { swarmRoutes } from './swarm/routes.ts';
 import { taskRoutes } from './tasks/routes.ts';
 
-export type { ControlContext, EnginePort, Handler, Route } from './context.ts';
+export type { ControlContext, EnginePort, Handler, ManagersView, Route } from './context.ts';
 
 export { diagnose, type Question } from './doctor/diagnose.ts';
 export { diagnosisJson } from './doctor/json.ts';
@@ -17,6 +17,7 @@ export { eventTest } from './info/event-test.ts';
 export { infoWithoutEngine, mergedInfo, mergedVersion, type ManagerFacts } from './info/info.ts';
 export { swarmEvent, type SwarmEvent } from './info/swarm-events.ts';
 export type { Balancing, MeshKnowledge, TakenPort } from './mesh-knowledge.ts';
+export { readJoinRequest, type SwarmJoinRequest } from './swarm/join-request.ts';
 export { readInitRequest, type InitRequest } from './swarm/init-request.ts';
 
 /** Every route of swarm mode that this manager answers by itself; all else is the engine's. */

@@ -43,7 +43,7 @@ function sendBackup(folder: StateFolder, context: DaemonContext, res: ServerResp
     const draft = folder.backupDraft;
     rmSync(draft, { force: true });
     try {
-      await swarm.backupTo(draft);
+      await swarm.state.backupTo(draft);
       res.writeHead(200, { 'content-type': 'application/octet-stream' });
       await pipeline(createReadStream(draft), res);
     } finally {

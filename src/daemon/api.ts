@@ -4,6 +4,8 @@ import { VERSION } from '../base/version.ts';
 import { ApiCall, Router, versionText, type Hijack } from '../docker-api/index.ts';
 import { FIRST_MINOR, NEWEST_MINOR, OLDEST_MINOR, type DaemonContext } from './daemon-context.ts';
 import type { EngineFacts } from './local-engine.ts';
+import { NOT_LEADER_HEADER, REVISION_HEADER } from './at-leader.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
 import { NO_MANAGER } from './no-manager.ts';
 import { pass } from './pass.ts';
 import { daemonRoutes, type DaemonRoute } from './routes.ts';
@@ -12,9 +14,10 @@ import { readTarget, type Target } from './target.ts';
 /** What is the swarm's: no engine that is a worker has an answer to it. */
 const SWARM_NOUN = /^\/(?:swarm|nodes|services|tasks|secrets|configs)(?:\/|$)/;
 
-/** The Docker API of this host, as a function of one request. */
+/** The Docker API of this host, as a function of one request; of one that another manager has passed on, where that is said. */
 export function createApi(
   context: DaemonContext,
+  { passedOn }: { readonly passedOn: boolean } = { passedOn: false },
 ): (req: IncomingMessage, res: ServerResponse, hijack?: Hijack) => void {
   const router = new Router<DaemonRoute>(daemonRoutes());
 
@@ -36,6 +39,8 @@ export function createApi(
       return;
     }
     call.params = found.params;
+    if (!swarm && !found.route.plain && life.trouble !== undefined && SWARM_NOUN.test(call.path))
+      throw new SwarmError('no-manager', life.trouble);
     if (!swarm && !found.route.plain) {
       if (!(await found.route.beside?.(call, context, target))) await relay(call, target);
       return;
@@ -44,8 +49,16 @@ export function createApi(
     ownHeaders(call.res, facts);
     // A ping must tell any client which version to speak.
     if (call.path !== '/_ping') refuseVersion(target, facts);
-    if (swarm) await found.route.managed(call, context, swarm);
+    if (swarm && found.route.atLeader === true && !swarm.manager.leading) await atLeader(call, swarm, target);
+    else if (swarm) await found.route.managed(call, context, swarm);
     else await found.route.plain?.(call, context);
+  };
+
+  const atLeader = async (call: ApiCall, swarm: ManagedSwarm, { whole }: Target): Promise<void> => {
+    if (!passedOn) return context.atLeader.pass(call, swarm, whole);
+    // Never in a circle.
+    call.res.setHeader(NOT_LEADER_HEADER, '1');
+    throw new SwarmError('no-manager', 'this manager does not lead');
   };
 
   return (req, res, hijack) => {
@@ -53,6 +66,7 @@ export function createApi(
     const { path, search } = target;
     const minor = target.minor ?? context.engine.facts?.minor ?? FIRST_MINOR;
     const call = new ApiCall({ req, res, hijack, path, search, minor });
+    if (passedOn) tellRevision(res, context);
     res.on('error', () => undefined);
     void answer(call, target).catch((error: unknown) => fail(call, error, context));
   };
@@ -73,6 +87,15 @@ function refuseVersion({ version, minor }: Target, facts: EngineFacts | undefine
       `client version ${version} is too old. Minimum supported API version is ${versionText(OLDEST_MINOR)}, ` +
         'please upgrade your client to a newer version',
     );
+}
+
+/** With the head of an answer, which is written when all is done that was asked: how far the state has come. */
+function tellRevision(res: ServerResponse, { life }: DaemonContext): void {
+  const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => ServerResponse;
+  res.writeHead = (...args: unknown[]) => {
+    if (life.swarm) res.setHeader(REVISION_HEADER, String(life.swarm.store.view.revision));
+    return writeHead(...args);
+  };
 }
 
 function ownHeaders(res: ServerResponse, facts: EngineFacts | undefined): void {

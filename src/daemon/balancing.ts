@@ -7,7 +7,7 @@ import { forgetRemembered, readRemembered, saveRemembered, type WorkerPlace } fr
 import { BalancerRun, type BalancerRunOptions, type OwnFindings } from './balancer-run.ts';
 import { hostNode, type MemberNode } from './host-node.ts';
 import type { StateFolder } from './state-folder.ts';
-import type { ManagedSwarm } from './swarm-life.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
 
 export interface BalancingOptions extends Omit<BalancerRunOptions, 'memory' | 'onMode'> {
   /** The swarm that this host manages, where it does. */

@@ -4,7 +4,9 @@ import type { ApiCall, ApiMinor } from '../docker-api/index.ts';
 import type { Balancing } from './balancing.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { RecentEvents } from './recent-events.ts';
-import type { ManagedSwarm, SwarmLife } from './swarm-life.ts';
+import type { AtLeader } from './at-leader.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
+import type { SwarmLife } from './swarm-life.ts';
 import type { Target } from './target.ts';
 
 /** What the daemon's own routes work with. */
@@ -12,6 +14,7 @@ export interface DaemonContext {
   readonly engine: LocalEngine;
   readonly life: SwarmLife;
   readonly balancing: Pick<Balancing, 'changed' | 'warnings' | 'examineWorker'>;
+  readonly atLeader: AtLeader;
   readonly events: RecentEvents;
   readonly times: Times;
   readonly log: Logger;

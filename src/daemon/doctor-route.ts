@@ -17,12 +17,13 @@ const MOST_NAMED = 5;
  */
 export const networkDoctor: ManagerHandler = async (call, _context, swarm) => {
   const { store, local, manager, plainNodes } = swarm;
+  if (!manager.leading || !plainNodes) throw new SwarmError('no-manager', 'this manager does not lead');
   const { view } = store;
   const asked = { service: call.query.get('service') ?? '', node: call.query.get('node') ?? '' };
   const service = asked.service === '' ? undefined : findOne(view, 'service', asked.service);
   const node =
     asked.node === '' ? undefined : findOne(view, 'node', asked.node === 'self' ? local.nodeId : asked.node);
-  const context = { view, balancers: manager.endpoints, knowledge: plainNodes };
+  const context = { view, balancers: manager.leading.endpoints, knowledge: plainNodes };
   const question = {
     ...(service ? { service } : {}),
     ...(node ? { node } : {}),

@@ -30,8 +30,27 @@ export const FLAGS: readonly FlagSpec[] = [
     names: ['store'],
     kind: 'string',
     default: 'sqlite',
-    usage: 'what keeps the state [sqlite, memory]; memory forgets it',
+    usage:
+      'what keeps the state [sqlite, memory, etcd://[USER:PASSWORD@]HOST[:PORT],…[/PREFIX]]; memory forgets it, several managers share an etcd',
     env: 'SWARMD_STORE',
+  },
+  {
+    names: ['store-cacert'],
+    kind: 'string',
+    usage: 'the CA of the etcd, which is asked over TLS then',
+    env: 'SWARMD_STORE_CACERT',
+  },
+  {
+    names: ['store-cert'],
+    kind: 'string',
+    usage: 'the certificate that the etcd is shown',
+    env: 'SWARMD_STORE_CERT',
+  },
+  {
+    names: ['store-key'],
+    kind: 'string',
+    usage: 'the key of that certificate',
+    env: 'SWARMD_STORE_KEY',
   },
   {
     names: ['dispatcher-heartbeat'],

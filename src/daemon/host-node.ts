@@ -4,7 +4,7 @@ import type { WorkerPlace } from './balancer-memory.ts';
 import { engineSwarm, type EngineSwarm } from './engine-swarm.ts';
 import type { LocalEngine } from './local-engine.ts';
 import { readNodeCertificate, type NodeCertificate } from './node-certificate.ts';
-import type { ManagedSwarm } from './swarm-life.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
 
 /** The node that this host is, as far as it shows now. */
 export type HostNode =
@@ -32,11 +32,11 @@ export interface HostFacts {
 
 /** Finds out which node of which swarm this host is. Never rejects. */
 export async function hostNode({ swarm, engine, last }: HostFacts, signal: AbortSignal): Promise<HostNode> {
-  if (swarm) {
+  if (swarm?.isAlone === true) {
     const cluster = swarm.store.view.cluster();
-    if (!cluster) return UNKNOWN;
-    const { local, manager } = swarm;
-    return { kind: 'manager', clusterId: cluster.id, nodeId: local.nodeId, endpoints: manager.endpoints };
+    const endpoints = swarm.manager.leading?.endpoints;
+    if (!cluster || !endpoints) return UNKNOWN;
+    return { kind: 'manager', clusterId: cluster.id, nodeId: swarm.local.nodeId, endpoints };
   }
   let found: EngineSwarm;
   try {

@@ -34,7 +34,7 @@ async function watch(
       if (said.length >= looks) stop.abort();
     },
   };
-  const token = (): string => 'TOKEN';
+  const token = (): Promise<string> => Promise.resolve('TOKEN');
   const membership = new Membership({ engine, local: LOCAL, token, clock, log: createLog('fatal') });
   await membership.run(stop.signal);
   await engine.close();

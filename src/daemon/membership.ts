@@ -11,7 +11,7 @@ export interface MembershipOptions {
   readonly engine: LocalEngine;
   readonly local: LocalConfig;
   /** A token that makes the engine this host's node. */
-  readonly token: () => string;
+  readonly token: () => Promise<string>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -60,7 +60,7 @@ export class Membership {
       const found = await engineSwarm(engine, signal);
       if (found.state === 'inactive') {
         this.#say('the engine of this host has left the swarm; it is joined again');
-        await joinEngine(engine, local, token(), signal);
+        await joinEngine(engine, local, await token(), signal);
         log.info({ node: local.nodeId }, 'The engine of this host has joined');
         this.#say('');
         return true;

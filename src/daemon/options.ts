@@ -6,7 +6,13 @@ import { isExposed, listenText, parseListenAddress, type ListenAddress } from '.
 import type { BalancerOptions } from '../balancer/index.ts';
 import { tlsFiles, type TlsFiles } from '../certs/index.ts';
 import { parseEngineAddress, type EngineAddress } from '../engine/index.ts';
+import { parseEtcdAddress } from '../store/index.ts';
+import { readEtcdTls, type EtcdPlace } from './etcd-states.ts';
 import { DEFAULT_HOST } from './flags.ts';
+
+/** What keeps the state. */
+export type StoreChoice =
+  { readonly kind: 'sqlite' | 'memory' } | { readonly kind: 'etcd'; readonly place: EtcdPlace };
 
 /** What `swarmd` was told, read and checked. */
 export interface DaemonOptions {
@@ -18,14 +24,14 @@ export interface DaemonOptions {
   readonly open: boolean;
   readonly tls?: TlsFiles;
   readonly engine: EngineAddress;
-  readonly store: 'sqlite' | 'memory';
+  readonly store: StoreChoice;
   readonly stateDir: string;
   /** Instead of what the swarm's spec says. */
   readonly heartbeatNs?: number;
   readonly balancer: BalancerOptions['mode'];
 }
 
-const STORES = ['sqlite', 'memory'] as const;
+const OWN_STORES = ['sqlite', 'memory'] as const;
 const BALANCERS = ['auto', 'nftables', 'off'] as const;
 const HEARTBEAT_MS = { min: 1_000, max: 60_000 };
 const MS_NS = 1_000_000;
@@ -46,7 +52,7 @@ export function daemonOptions(values: FlagValues): DaemonOptions {
     open: withoutTls,
     ...(tls ? { tls } : {}),
     engine,
-    store: storeOf(values.text('store')),
+    store: storeOf(values),
     stateDir: stateDirOf(values),
     balancer: balancerOf(values.text('balancer')),
     ...(heartbeatNs === undefined ? {} : { heartbeatNs }),
@@ -96,11 +102,32 @@ function realRun(path: string): string {
   return resolve(path).replace(/^\/var\/run\//, '/run/');
 }
 
-function storeOf(text: string): (typeof STORES)[number] {
-  const found = STORES.find((store) => store === text);
-  if (found) return found;
-  const why = text.startsWith('etcd://') ? 'etcd is not built yet' : `expected ${STORES.join(' or ')}`;
-  throw new SwarmError('invalid', `invalid --store ${JSON.stringify(text)}: ${why}`);
+function storeOf(values: FlagValues): StoreChoice {
+  const text = values.text('store');
+  const files = {
+    ca: values.text('store-cacert'),
+    cert: values.text('store-cert'),
+    key: values.text('store-key'),
+  };
+  if (text.startsWith('etcd://')) return { kind: 'etcd', place: etcdPlaceOf(text, files) };
+  const kind = OWN_STORES.find((store) => store === text);
+  if (!kind)
+    throw new SwarmError(
+      'invalid',
+      `invalid --store ${JSON.stringify(text)}: expected ${OWN_STORES.join(', ')} or etcd://host[:port],…[/prefix]`,
+    );
+  if (Object.values(files).some((file) => file !== ''))
+    throw new SwarmError('invalid', '--store-cacert, --store-cert and --store-key are for --store etcd://…');
+  return { kind };
+}
+
+function etcdPlaceOf(text: string, files: { ca: string; cert: string; key: string }): EtcdPlace {
+  const address = parseEtcdAddress(text);
+  if ((files.cert === '') !== (files.key === ''))
+    throw new SwarmError('invalid', '--store-cert and --store-key come together');
+  if (files.ca === '' && files.cert !== '')
+    throw new SwarmError('invalid', '--store-cert needs --store-cacert: without TLS it would not be shown');
+  return files.ca === '' ? { address } : { address, tls: readEtcdTls(files) };
 }
 
 function balancerOf(text: string): BalancerOptions['mode'] {

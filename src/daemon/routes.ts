@@ -1,10 +1,11 @@
 import { canEncrypt } from '../balancer/index.ts';
-import { controlRoutes, type ControlContext } from '../control/index.ts';
+import { SwarmError } from '../base/errors.ts';
+import { controlRoutes, type ControlContext, type ManagersView } from '../control/index.ts';
 import type { BesideHandler, DaemonContext, DaemonHandler, ManagerHandler } from './daemon-context.ts';
 import { networkDoctor, workersDoctor } from './doctor-route.ts';
 import { events } from './events-route.ts';
 import { initSwarm, joinAgain, joinSwarm, leaveAsWorker, leaveSwarm, unlockSwarm } from './swarm-routes.ts';
-import type { ManagedSwarm } from './swarm-life.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
 import { info, infoWithWarnings, ping, version } from './system-routes.ts';
 
 /** A route that this daemon answers: always, or only while this host manages a swarm (`managed`) or while it does not. */
@@ -15,15 +16,18 @@ export interface DaemonRoute {
   readonly plain?: DaemonHandler;
   /** The same, where an answer of the engine's may need an addition. */
   readonly beside?: BesideHandler;
+  /** Answered by the manager that leads, whichever was asked. */
+  readonly atLeader?: boolean;
   /** While this host manages a swarm. */
   readonly managed: ManagerHandler;
 }
 
 /** Every route that is not the engine's alone; routes that stand first win. */
 export function daemonRoutes(): DaemonRoute[] {
-  const own = controlRoutes().map(({ method, pattern, handler }): DaemonRoute => ({
+  const own = controlRoutes().map(({ method, pattern, at, handler }): DaemonRoute => ({
     method,
     pattern,
+    atLeader: at === undefined ? method !== 'GET' : at === 'leader',
     managed: (call, context, swarm) => handler(call, controlContext(context, swarm)),
   }));
   return [
@@ -36,13 +40,42 @@ export function daemonRoutes(): DaemonRoute[] {
     { method: 'POST', pattern: '/swarm/join', plain: joinSwarm, managed: joinAgain },
     { method: 'POST', pattern: '/swarm/leave', plain: leaveAsWorker, managed: leaveSwarm },
     { method: 'POST', pattern: '/swarm/unlock', managed: unlockSwarm },
-    { method: 'GET', pattern: '/swarm/network-doctor', plain: workersDoctor, managed: networkDoctor },
+    {
+      method: 'GET',
+      pattern: '/swarm/network-doctor',
+      plain: workersDoctor,
+      atLeader: true,
+      managed: networkDoctor,
+    },
     ...own,
   ];
 }
 
-function controlContext({ engine, times, log }: DaemonContext, swarm: ManagedSwarm): ControlContext {
+function controlContext(context: DaemonContext, swarm: ManagedSwarm): ControlContext {
+  const { engine, times, log } = context;
   const { store, local, manager, plainNodes } = swarm;
-  const { nodeId } = local;
-  return { store, times, log, nodeId, engine, logs: manager.logs, mesh: plainNodes, canEncrypt };
+  return {
+    ...{ store, times, log, engine, canEncrypt },
+    nodeId: local.nodeId,
+    managers: managersView(context, swarm),
+    logs: manager.leading?.logs ?? NO_LOGS,
+    ...(plainNodes ? { mesh: plainNodes } : {}),
+  };
 }
+
+function managersView({ atLeader }: DaemonContext, swarm: ManagedSwarm): ManagersView {
+  const { manager, state } = swarm;
+  return {
+    leaderId: manager.leader?.id,
+    isThere: (nodeId) => state.isThere(nodeId),
+    whyNoManager: (nodeId) => manager.leading?.whyNoManager(nodeId),
+    ...(manager.leading ? {} : { leader: (request, signal) => atLeader.json(swarm, request, signal) }),
+  };
+}
+
+/** Logs are the leader's to collect, and asked for there. */
+const NO_LOGS: ControlContext['logs'] = {
+  subscribe: () => {
+    throw new SwarmError('no-manager', 'this manager does not lead');
+  },
+};

@@ -22,7 +22,7 @@ test('a daemon that forgets its state takes no folder that has one', async () =>
     activated: false,
     open: false,
     engine: parseEngineAddress(`unix://${join(disk, 'engine.sock')}`),
-    store: 'memory',
+    store: { kind: 'memory' },
     balancer: 'off',
     stateDir: disk,
   };

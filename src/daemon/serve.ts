@@ -1,6 +1,6 @@
 import { chownSync, readFileSync } from 'node:fs';
 import { within } from '../base/async.ts';
-import { SYSTEM_TIMES } from '../base/clock.ts';
+import { SYSTEM_TIMES, type Times } from '../base/clock.ts';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { isExposed, listenText } from '../base/listen-address.ts';
 import { explainListenError } from '../base/listen-error.ts';
@@ -9,15 +9,21 @@ import { followTlsFiles, tlsWarnings } from '../certs/index.ts';
 import { startApiServer, type ApiServer, type Listen } from '../docker-api/index.ts';
 import { serveAdmin } from './admin.ts';
 import { activatedSockets } from './activation.ts';
+import { Attendance } from './attendance.ts';
 import { createApi } from './api.ts';
+import { AtLeader } from './at-leader.ts';
 import { Balancing } from './balancing.ts';
 import type { DaemonContext } from './daemon-context.ts';
+import { etcdStates } from './etcd-states.ts';
 import { untilGossip } from './gossip.ts';
 import { LocalEngine } from './local-engine.ts';
-import { openState } from './open-state.ts';
 import { refuseExposed, type DaemonOptions } from './options.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
+import { ManagerPeers } from './manager-peers.ts';
 import { RecentEvents } from './recent-events.ts';
+import { ownStates } from './sqlite-states.ts';
 import { StateFolder } from './state-folder.ts';
+import type { States } from './states.ts';
 import { SwarmLife } from './swarm-life.ts';
 
 /** How long open requests may take to end when the daemon is stopped. */
@@ -34,16 +40,17 @@ export async function serve(
   const engine = new LocalEngine(options.engine);
   const folder = new StateFolder(options.stateDir);
   folder.make();
-  if (options.store === 'memory' && folder.hasDatabase)
-    throw new SwarmError(
-      'conflict',
-      `'${options.stateDir}' holds a state, and --store memory would not read it, but erase it: name another --state-dir`,
-    );
+  refuseOtherStore(options, folder);
   const events = new RecentEvents();
   const stopping = new AbortController();
-  const life = new SwarmLife({
+  const peers = new ManagerPeers((): ManagedSwarm | undefined => life.swarm);
+  const states = statesOf(options.store, folder, { times, log });
+  const atLeader = new AtLeader({ times, send: (...args) => peers.send(...args) });
+  const life: SwarmLife = new SwarmLife({
     folder,
-    openState: () => openState(options.store, folder, { times, log }),
+    states,
+    peers,
+    onApi: (req, res) => passedOn(req, res),
     // Loaded when there is a swarm: a daemon without one is a relay, and small.
     startManager: async (...args) => (await import('../manager/index.ts')).startManager(...args),
     heartbeatNs: options.heartbeatNs,
@@ -63,7 +70,11 @@ export async function serve(
     createBalancer: async (...args) => (await import('../balancer/index.ts')).createBalancer(...args),
     removeBalancing: async () => (await import('../balancer/index.ts')).removeBalancing({ log }),
   });
-  const context: DaemonContext = { engine, life, balancing, events, times, log, stopping: stopping.signal };
+  const context: DaemonContext = {
+    ...{ engine, life, balancing, atLeader, events, times, log },
+    stopping: stopping.signal,
+  };
+  const passedOn = createApi(context, { passedOn: true });
   // Before anybody can ask: a swarm that is there is never denied.
   await life.resume();
   const undo = async (error: unknown): Promise<never> => {
@@ -72,7 +83,13 @@ export async function serve(
   };
   const admin = await serveAdmin(folder, context).catch(undo);
   const server = await listen(options, context, env).catch(undo);
-  const following = balancing.run(stopping.signal);
+  const attendance = new Attendance({
+    ...{ engine, peers, times, log },
+    swarm: () => life.swarm,
+    storeClusterId: () => states.sharedClusterId(),
+    become: (node) => life.become(node),
+  });
+  const following = Promise.all([balancing.run(stopping.signal), attendance.run(stopping.signal)]);
   if (options.tls) {
     for (const warning of tlsWarnings(options.tls, [], Date.now())) log.warn(warning);
     void followTlsFiles(options.tls, { signal, log });
@@ -91,7 +108,27 @@ export async function serve(
     'closing the daemon',
     Promise.all([server.close(DRAIN_MS), admin.close(), ended.then(() => life.close())]),
   );
+  peers.close();
   await engine.close();
+}
+
+/** A host goes on with the store that it began with. */
+function refuseOtherStore({ store, stateDir }: DaemonOptions, folder: StateFolder): void {
+  if (store.kind === 'sqlite' || !folder.hasDatabase) return;
+  const [what, would] =
+    store.kind === 'memory' ? ['memory', ' not read it, but erase it'] : ['etcd://…', ' leave it aside'];
+  throw new SwarmError(
+    'conflict',
+    `'${stateDir}' holds a state, and --store ${what} would${would}: name another --state-dir`,
+  );
+}
+
+function statesOf(
+  store: DaemonOptions['store'],
+  folder: StateFolder,
+  world: { times: Times; log: Logger },
+): States {
+  return store.kind === 'etcd' ? etcdStates(store.place, world) : ownStates(store.kind, folder, world);
 }
 
 async function listen(

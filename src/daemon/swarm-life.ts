@@ -1,43 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { newId } from '../base/ids.ts';
-import { messageOf, SwarmError } from '../base/errors.ts';
+import { backoffMs, orAborted } from '../base/async.ts';
 import type { Times } from '../base/clock.ts';
+import { messageOf, SwarmError } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
 import { explainListenError } from '../base/listen-error.ts';
-import { childLog, type Logger } from '../base/log.ts';
+import type { Logger } from '../base/log.ts';
 import { initialNetworks } from '../allocator/index.ts';
-import { hasIpvs, ownerOfPort } from '../balancer/index.ts';
 import { createCluster } from '../ca/index.ts';
-import { swarmEvent, type InitRequest } from '../control/index.ts';
+import { swarmEvent, type InitRequest, type SwarmJoinRequest } from '../control/index.ts';
 import type { Manager, ManagerOptions } from '../manager/index.ts';
-import type { Node } from '../model/index.ts';
-import type { Fresh, LoopContext, Store } from '../store/index.ts';
+import { newManagerNode, type Node } from '../model/index.ts';
+import type { LeadView, LoopContext, Store } from '../store/index.ts';
+import type { ApiHandler } from '../swarmkit/index.ts';
 import { engineSubnets, engineSwarm, joinEngine, leaveOwnSwarm } from './engine-swarm.ts';
 import { systemAddresses } from './interfaces.ts';
 import type { LocalEngine } from './local-engine.ts';
-import { Membership } from './membership.ts';
-import { PlainNodes } from './plain-nodes.ts';
-import type { LocalConfig, StateFolder } from './state-folder.ts';
+import type { WorkerNode } from './attendance.ts';
+import { beginSwarm, type ManagedSwarm, type RunningSwarm } from './managed-swarm.ts';
+import type { ManagerPeers } from './manager-peers.ts';
 import type { RecentEvents } from './recent-events.ts';
+import type { LocalConfig, StateFolder } from './state-folder.ts';
+import type { HostState, States } from './states.ts';
 import { hostPort, swarmAddresses } from './swarm-addresses.ts';
-import { tcpProbe } from './tcp-probe.ts';
-
-/** The swarm that this host manages. */
-export interface ManagedSwarm {
-  readonly local: LocalConfig;
-  readonly store: Store;
-  readonly manager: Manager;
-  /** Copies all that is kept to a new file. */
-  readonly backupTo: (path: string) => Promise<void>;
-  readonly membership: Membership;
-  readonly plainNodes: PlainNodes;
-}
 
 export interface LifeOptions {
   readonly folder: StateFolder;
-  /** Opens what lasts; the folder is there. */
-  readonly openState: () => Promise<OpenState>;
+  readonly states: States;
   /** Rejects with the error of `listen` where the port is taken. */
   readonly startManager: (context: LoopContext, options: ManagerOptions) => Promise<Manager>;
+  /** Managers of other hosts. */
+  readonly peers: ManagerPeers;
+  /** Answers what other managers pass on. */
+  readonly onApi: ApiHandler;
   /** Instead of what the swarm's spec says. */
   readonly heartbeatNs?: number | undefined;
   readonly engine: LocalEngine;
@@ -47,17 +41,6 @@ export interface LifeOptions {
   readonly events: RecentEvents;
   readonly times: Times;
   readonly log: Logger;
-}
-
-/** The state, and how it is saved elsewhere. */
-export interface OpenState {
-  readonly store: Store;
-  readonly backupTo: (path: string) => Promise<void>;
-}
-
-interface Running extends ManagedSwarm {
-  readonly stop: AbortController;
-  following: Promise<void>;
 }
 
 /** Docker's words where a node is in a swarm already. */
@@ -70,14 +53,25 @@ const ONE_OF_SEVERAL =
   'You are attempting to leave the swarm on a node that is participating as a manager. ' +
   'The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. ' +
   'Use `--force` to suppress this message.';
+const REMOVED =
+  'this host was removed from its swarm: docker swarm leave --force makes it free to join again';
+const SWARM_PORT = 2377;
 /** How long an engine may still be about to leave a swarm or to begin: it says so for a moment only. */
 const SETTLE_TRIES = 10;
 const SETTLE_MS = 200;
+/** Until a new swarm has a leader, which is this host. */
+const FIRST_LEAD_MS = 15_000;
+/** A state that can't be read is tried again and again. */
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 10_000];
+/** Who leaves waits no longer for the others. */
+const RESIGN_MS = 10_000;
 
 /** Whether this host manages a swarm, and how that begins and ends. One change at a time. */
 export class SwarmLife {
   readonly #options: LifeOptions;
-  #running: Running | undefined;
+  readonly #closing = new AbortController();
+  #running: RunningSwarm | undefined;
+  #trouble: string | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: LifeOptions) {
@@ -89,24 +83,23 @@ export class SwarmLife {
     return this.#running;
   }
 
-  /** Goes on with the swarm that the state folder holds, if it holds one. */
-  resume(): Promise<void> {
-    return this.#inTurn(async () => {
-      const { folder, log } = this.#options;
-      if (!folder.hasDatabase) return;
-      const state = await this.#openState();
-      const { store } = state;
-      if (!store.view.cluster()) {
-        await store.close();
-        return;
-      }
-      const kept = folder.readLocal();
-      const local = kept && store.view.get('node', kept.nodeId) ? kept : localOf(store);
-      folder.writeLocal(local);
-      await this.#begin(state, local);
-      this.#follow();
-      log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Manager of a swarm');
-    });
+  /** Why a host that is to manage a swarm does not, in words; undefined where it does, and where it is to manage none. */
+  get trouble(): string | undefined {
+    return this.#running ? undefined : this.#trouble;
+  }
+
+  /**
+   * Goes on with the swarm that this host manages, if it manages one. A state that can't be read now is tried again later; rejects
+   * where it never will be.
+   */
+  async resume(): Promise<void> {
+    try {
+      await this.#inTurn(() => this.#resume());
+    } catch (error) {
+      if (this.#options.states.kind !== 'etcd' || !isPassing(error)) throw error;
+      this.#say(messageOf(error));
+      void this.#resumeLater();
+    }
   }
 
   /**
@@ -119,50 +112,126 @@ export class SwarmLife {
         if (request.forceNewCluster) return this.#running.local.nodeId;
         throw new SwarmError('no-manager', IN_A_SWARM);
       }
-      const { folder, engine, log } = this.#options;
-      await this.#requireFreeEngine();
-      await this.#requireNoState();
-      const system = { addresses: systemAddresses(), engineSubnets: await engineSubnets(engine) };
-      const local = { nodeId: newId(), ...swarmAddresses(request, system) };
+      await this.#requireFree();
+      const local = { nodeId: newId(), ...(await this.#addresses(request)) };
+      const { folder, engine, states, log } = this.#options;
+      folder.make();
+      folder.wipe();
+      const cluster = await this.#newCluster(request);
+      let isMade = false;
+      try {
+        // Before there is a swarm: with its row alone a start would not know where to listen.
+        folder.writeLocal(local);
+        const state = await states.create(cluster.id);
+        isMade = true;
+        const running = await this.#begin(state, local, (lead) =>
+          seed(state, lead, { cluster, local, request }),
+        );
+        await running.manager.untilLeading(AbortSignal.timeout(FIRST_LEAD_MS));
+        await joinEngine(engine, local, await running.manager.engineToken());
+        await this.#options.untilGossip?.(local);
+        running.follow();
+      } catch (error) {
+        await this.#end();
+        folder.wipe();
+        if (isMade) await states.erase(cluster.id).catch(() => undefined);
+        throw explainListenError(error);
+      }
+      log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Made a swarm');
+      return local.nodeId;
+    });
+  }
+
+  /**
+   * Makes this host a manager of a swarm that is there, if the token is a manager's; `worker` where that is for the engine alone to
+   * ask. Throws what stands in the way, in words for the user.
+   */
+  join(request: SwarmJoinRequest): Promise<'manager' | 'worker'> {
+    return this.#inTurn(async () => {
+      if (this.#running) throw new SwarmError('no-manager', IN_A_SWARM);
+      const { folder, engine, states, peers, log } = this.#options;
+      const found = await peers.find(request);
+      if (!found) return 'worker';
+      await this.#requireFree();
+      const wish = { ...request, advertiseAddr: request.advertiseAddr || found.localAddress };
+      const local = { nodeId: newId(), ...(await this.#addresses(wish)) };
+      const storeClusterId = await states.sharedClusterId();
+      const answer = await found.join({ local, storeClusterId, availability: request.availability });
+      if (answer.kind === 'worker') return 'worker';
       folder.make();
       folder.wipe();
       try {
-        await this.#begin(await this.#newState(request, local), local);
-        await joinEngine(engine, local, this.#engineToken());
+        folder.writeLocal(local);
+        const running = await this.#begin(await states.open(), local);
+        await joinEngine(engine, local, answer.engineToken);
         await this.#options.untilGossip?.(local);
+        running.follow();
       } catch (error) {
+        await this.#resign({ remove: true });
         await this.#end();
         folder.wipe();
         throw explainListenError(error);
       }
-      this.#follow();
-      log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Made a swarm');
-      return local.nodeId;
+      log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Joined a swarm as a manager');
+      return 'manager';
     });
+  }
+
+  /**
+   * Has this host, which is a node already, manage: its row says that it is to. What fails after the managers have agreed is tried
+   * again, as at a start.
+   */
+  async become(node: WorkerNode): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#running || this.#trouble !== undefined) return;
+      const { folder, states, peers } = this.#options;
+      const [manager = ''] = node.place.managers;
+      const listen = { host: '0.0.0.0', port: SWARM_PORT };
+      const advertise = { host: await peers.localAddress(manager), port: SWARM_PORT };
+      const local = { nodeId: node.place.nodeId, listen, advertise, dataPath: '' };
+      await peers.become(node, local, await states.sharedClusterId());
+      folder.make();
+      folder.wipe();
+      folder.writeLocal(local);
+    });
+    await this.resume();
   }
 
   /** Ends the swarm of this host and forgets it; its engine leaves too. Throws `no-manager` in Docker's words. */
   leave(force: boolean): Promise<void> {
     return this.#inTurn(async () => {
       const running = this.#running;
-      if (!running) throw new SwarmError('no-manager', 'This node is not part of a swarm');
-      const { engine, folder, log } = this.#options;
-      if (!force)
-        throw new SwarmError('no-manager', managersOf(running.store) > 1 ? ONE_OF_SEVERAL : LAST_MANAGER);
-      running.stop.abort();
-      await running.following;
-      const isOurs = (nodeId: string): boolean => running.store.view.get('node', nodeId) !== undefined;
-      await leaveOwnSwarm(engine, isOurs).catch((error: unknown) => {
-        log.warn({ err: messageOf(error) }, 'The engine of this host could not leave the swarm');
-      });
+      const { folder, states, log } = this.#options;
+      if (!running) {
+        if (this.#trouble === undefined)
+          throw new SwarmError('no-manager', 'This node is not part of a swarm');
+        if (!force) throw new SwarmError('no-manager', ONE_OF_SEVERAL);
+        const { nodeId } = folder.readLocal() ?? {};
+        await this.#leaveEngine((id) => id === nodeId);
+        folder.wipe();
+        this.#say(undefined);
+        return;
+      }
+      const { store, local } = running;
+      const isLast = managersOf(store) <= 1;
+      if (!force) throw new SwarmError('no-manager', isLast ? LAST_MANAGER : ONE_OF_SEVERAL);
+      await running.unfollow();
+      if (!isLast) await this.#resign({ remove: false });
+      await this.#leaveEngine((nodeId) => store.view.get('node', nodeId) !== undefined);
+      const clusterId = store.view.cluster()?.id ?? '';
       await this.#end();
+      if (isLast)
+        await states.erase(clusterId).catch((error: unknown) => {
+          log.warn({ err: messageOf(error) }, 'The state of the swarm could not be removed from the store');
+        });
       folder.wipe();
-      log.info({ node: running.local.nodeId }, 'Left the swarm; its state is erased');
+      log.info({ node: local.nodeId }, isLast ? 'Left the swarm; its state is erased' : 'Left the swarm');
     });
   }
 
   /** Ends for now: the state stays. */
   close(): Promise<void> {
+    this.#closing.abort();
     return this.#inTurn(() => this.#end());
   }
 
@@ -172,19 +241,71 @@ export class SwarmLife {
     return turn;
   }
 
-  async #openState(): Promise<OpenState> {
-    const { events, times } = this.#options;
-    const state = await this.#options.openState();
-    state.store.watch((changes) => {
-      for (const change of changes) {
-        const event = swarmEvent(change, times.wallMs());
-        if (event) events.add(event);
-      }
-    });
-    return state;
+  #say(trouble: string | undefined): void {
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    if (trouble !== undefined)
+      this.#options.log.warn({ reason: trouble }, 'This host does not manage its swarm');
   }
 
-  /** An engine that belongs elsewhere is left alone. */
+  async #resume(): Promise<void> {
+    const { folder, states, log } = this.#options;
+    const kept = folder.readLocal();
+    if (this.#running || !(states.hasOwn || (kept && states.kind === 'etcd'))) return;
+    const state = await states.open();
+    const { store } = state;
+    if (!store.view.cluster()) return state.close();
+    const own = kept && store.view.get('node', kept.nodeId);
+    if (states.kind === 'etcd' && own?.role !== 'manager') {
+      await state.close();
+      if (own) folder.wipe();
+      else this.#say(REMOVED);
+      return;
+    }
+    const local = kept && own ? kept : localOf(store);
+    folder.writeLocal(local);
+    (await this.#begin(state, local)).follow();
+    this.#say(undefined);
+    log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Manager of a swarm');
+  }
+
+  async #resumeLater(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let tries = 0; this.#trouble !== undefined && !signal.aborted; tries += 1) {
+      await this.#options.times.pause(backoffMs(tries, FIRST_RETRY_MS, LAST_RETRY_MS, Math.random), signal);
+      try {
+        await this.#inTurn(async () => {
+          if (this.#trouble !== undefined && !signal.aborted) await this.#resume();
+        });
+        return;
+      } catch (error) {
+        this.#say(messageOf(error));
+      }
+    }
+  }
+
+  /** This host's node is a manager no more, by another's word. */
+  #dismissed(how: 'demoted' | 'removed'): void {
+    void this.#inTurn(async () => {
+      const running = this.#running;
+      if (!running) return;
+      const { folder, log } = this.#options;
+      await this.#end();
+      if (how === 'demoted') folder.wipe();
+      else this.#say(REMOVED);
+      log.info({ node: running.local.nodeId }, how === 'demoted' ? 'This host is a worker now' : REMOVED);
+    }).catch((error: unknown) => {
+      this.#options.log.error({ err: messageOf(error) }, 'The manager of this host did not end as it should');
+    });
+  }
+
+  /** An engine that belongs elsewhere is left alone, and a state that is there is not overwritten. */
+  async #requireFree(): Promise<void> {
+    if (this.#trouble !== undefined) throw new SwarmError('no-manager', IN_A_SWARM);
+    await this.#requireFreeEngine();
+    await this.#requireNoState();
+  }
+
   async #requireFreeEngine(): Promise<void> {
     for (let left = SETTLE_TRIES; ; left -= 1) {
       const { state } = await engineSwarm(this.#options.engine);
@@ -196,11 +317,11 @@ export class SwarmLife {
 
   /** What begins anew erases what is there; a backup may have been put there since the start. */
   async #requireNoState(): Promise<void> {
-    const { folder, openState } = this.#options;
-    if (!folder.hasDatabase) return;
-    const { store } = await openState();
-    const isSwarm = store.view.cluster() !== undefined;
-    await store.close();
+    const { folder, states } = this.#options;
+    if (!states.hasOwn) return;
+    const state = await states.open();
+    const isSwarm = state.store.view.cluster() !== undefined;
+    await state.close();
     if (isSwarm)
       throw new SwarmError(
         'conflict',
@@ -208,96 +329,88 @@ export class SwarmLife {
       );
   }
 
-  async #newState(request: InitRequest, local: LocalConfig): Promise<OpenState> {
-    const { times } = this.#options;
-    // Before there is a swarm: with its row alone a start would not know where to listen.
-    this.#options.folder.writeLocal(local);
-    const state = await this.#openState();
-    const { store } = state;
-    try {
-      const pools = request.pools
-        ? { defaultAddressPool: request.pools.pools, subnetSize: request.pools.size }
-        : {};
-      const { spec, dataPathPort } = request;
-      const cluster = await createCluster({ spec, dataPathPort, ...pools }, times.wallMs());
-      await store.update((tx) => {
-        tx.create('cluster', cluster);
-        tx.create('node', managerNode(local, request));
-        for (const network of initialNetworks()) tx.create('network', network);
-      });
-      return state;
-    } catch (error) {
-      await store.close();
-      throw error;
-    }
+  async #addresses(wish: Parameters<typeof swarmAddresses>[0]): Promise<Omit<LocalConfig, 'nodeId'>> {
+    const subnets = await engineSubnets(this.#options.engine);
+    return swarmAddresses(wish, { addresses: systemAddresses(), engineSubnets: subnets });
   }
 
-  async #begin({ store, backupTo }: OpenState, local: LocalConfig): Promise<void> {
-    const { engine, times, log } = this.#options;
-    try {
-      await this.#overruleHeartbeat(store);
-      const context = { store, times, log: childLog(log, 'manager') };
-      const manager = await this.#options.startManager(context, local);
-      const token = (): string => manager.engineToken();
-      const membership = new Membership({ engine, local, token, clock: times, log });
-      this.#running = {
-        local,
-        store,
-        manager,
-        backupTo,
-        membership,
-        plainNodes: plainNodesOf(context, local, manager),
-        stop: new AbortController(),
-        following: Promise.resolve(),
-      };
-    } catch (error) {
-      await store.close();
-      throw error;
-    }
+  #newCluster({ pools, spec, dataPathPort }: InitRequest): ReturnType<typeof createCluster> {
+    const all = pools ? { defaultAddressPool: pools.pools, subnetSize: pools.size } : {};
+    return createCluster({ spec, dataPathPort, ...all }, this.#options.times.wallMs());
   }
 
-  #engineToken(): string {
-    return this.#running?.manager.engineToken() ?? '';
+  async #begin(
+    state: HostState,
+    local: LocalConfig,
+    first?: (lead: LeadView) => Promise<void>,
+  ): Promise<RunningSwarm> {
+    const { events, times } = this.#options;
+    state.store.watch((changes) => {
+      for (const change of changes) {
+        const event = swarmEvent(change, times.wallMs());
+        if (event) events.add(event);
+      }
+    });
+    const running = await beginSwarm({
+      state,
+      local,
+      options: this.#options,
+      ...(first ? { seed: first } : {}),
+      onDismissed: (how) => this.#dismissed(how),
+    });
+    this.#running = running;
+    return running;
   }
 
-  async #overruleHeartbeat(store: Store): Promise<void> {
-    const { heartbeatNs } = this.#options;
-    if (heartbeatNs === undefined || store.view.cluster()?.spec.heartbeatPeriodNs === heartbeatNs) return;
-    await store.update((tx) => {
-      const cluster = tx.cluster();
-      if (cluster)
-        tx.update('cluster', { ...cluster, spec: { ...cluster.spec, heartbeatPeriodNs: heartbeatNs } });
+  /** As well as it goes: who can't be told is told by this host's silence. */
+  async #resign(how: { readonly remove: boolean }): Promise<void> {
+    const manager = this.#running?.manager;
+    if (!manager) return;
+    await orAborted(manager.resign(how), AbortSignal.timeout(RESIGN_MS)).catch((error: unknown) => {
+      this.#options.log.warn({ err: messageOf(error) }, 'The other managers could not be told');
     });
   }
 
-  #follow(): void {
-    const running = this.#running;
-    if (!running) return;
-    const { membership, plainNodes, stop } = running;
-    running.following = Promise.all([membership.run(stop.signal), plainNodes.run(stop.signal)]).then(
-      () => undefined,
-    );
+  async #leaveEngine(isOurs: (nodeId: string) => boolean): Promise<void> {
+    await leaveOwnSwarm(this.#options.engine, isOurs).catch((error: unknown) => {
+      this.#options.log.warn({ err: messageOf(error) }, 'The engine of this host could not leave the swarm');
+    });
   }
 
   async #end(): Promise<void> {
     const running = this.#running;
     if (!running) return;
     this.#running = undefined;
-    running.stop.abort();
-    await running.following;
-    await running.manager.close();
-    await running.store.close();
+    await running.end();
   }
 }
 
-function plainNodesOf(context: LoopContext, local: LocalConfig, { endpoints }: Manager): PlainNodes {
-  return new PlainNodes({
-    ...context,
-    own: { nodeId: local.nodeId, host: local.advertise.host },
-    reportOf: (nodeId) => endpoints.reportOf(nodeId),
-    hasIpvs,
-    ownerOf: ownerOfPort,
-    probe: tcpProbe,
+/** Whether another try may go better. */
+function isPassing(error: unknown): boolean {
+  return error instanceof SwarmError && (error.code === 'unavailable' || error.code === 'timeout');
+}
+
+/** Writes what a new swarm begins with, as soon as this host leads it. */
+async function seed(
+  state: HostState,
+  lead: LeadView,
+  {
+    cluster,
+    local,
+    request,
+  }: { cluster: Awaited<ReturnType<typeof createCluster>>; local: LocalConfig; request: InitRequest },
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unlisten = lead.listen(() => void (lead.term && resolve()));
+  if (lead.term) resolve();
+  await orAborted(promise, AbortSignal.timeout(FIRST_LEAD_MS)).finally(unlisten);
+  if (!lead.term) throw new SwarmError('unavailable', 'the store has no place for a leader');
+  await state.takeOver(lead.term);
+  const { availability } = request;
+  await state.store.update((tx) => {
+    tx.create('cluster', cluster);
+    tx.create('node', newManagerNode({ id: local.nodeId, addr: hostPort(local.advertise), availability }));
+    for (const network of initialNetworks()) tx.create('network', network);
   });
 }
 
@@ -305,19 +418,6 @@ function managersOf(store: Store): number {
   let count = 0;
   for (const { role } of store.view.all('node')) if (role === 'manager') count += 1;
   return count;
-}
-
-/** The row of the host that the swarm begins with. Its engine fills in the rest. */
-function managerNode(local: LocalConfig, { availability }: InitRequest): Fresh<'node'> {
-  return {
-    id: local.nodeId,
-    spec: { annotations: { name: '', labels: {} }, role: 'manager', availability },
-    role: 'manager',
-    status: { state: 'unknown', message: '', addr: '' },
-    certificate: { csrPem: '', certPem: '', state: 'issued' },
-    managerAddr: hostPort(local.advertise),
-    attachments: [],
-  };
 }
 
 /** After a restore on a fresh disk: what the swarm itself knows of its manager. */

@@ -1,6 +1,6 @@
 import { SwarmError } from '../base/errors.ts';
 import { asObject, asString } from '../base/json.ts';
-import { readInitRequest } from '../control/index.ts';
+import { readInitRequest, readJoinRequest } from '../control/index.ts';
 import { queryFlag, readJson } from '../docker-api/index.ts';
 import type { DaemonHandler, ManagerHandler } from './daemon-context.ts';
 import { refusalOf, type LocalEngine } from './local-engine.ts';
@@ -21,18 +21,26 @@ export const joinAgain: ManagerHandler = async (call) => {
   throw new SwarmError('no-manager', IN_A_SWARM);
 };
 
-/** `POST /swarm/join` while this host is in no swarm: its engine joins as a worker. */
-export const joinSwarm: DaemonHandler = async (call, { engine, balancing }) => {
-  const answer = await atEngine(engine, '/swarm/join', await readJson(call.req));
+/** `POST /swarm/join` while this host is in no swarm: as a manager, or its engine alone as a worker, as the token says. */
+export const joinSwarm: DaemonHandler = async (call, { engine, life, balancing }) => {
+  const body = await readJson(call.req);
+  if ((await life.join(readJoinRequest(body))) === 'manager') {
+    void balancing.changed();
+    call.empty(200);
+    return;
+  }
+  const answer = await atEngine(engine, '/swarm/join', body);
   const refusal = refusalOf(answer);
   void balancing.changed();
   if (refusal === undefined) call.empty(200);
-  else call.refuse(answer.status, isAboutRole(refusal) ? NO_SECOND_MANAGER : refusal);
+  else call.refuse(answer.status, refusal);
 };
 
 /** `POST /swarm/leave` of a host that manages no swarm: its engine leaves, and nothing is balanced any more. */
-export const leaveAsWorker: DaemonHandler = async (call, { engine, balancing }) => {
+export const leaveAsWorker: DaemonHandler = async (call, context) => {
   call.dropUpload();
+  const { engine, life, balancing } = context;
+  if (life.trouble !== undefined) return leaveSwarm(call, context);
   const answer = await atEngine(
     engine,
     queryFlag(call.query, 'force') ? '/swarm/leave?force=1' : '/swarm/leave',
@@ -62,12 +70,4 @@ async function atEngine(engine: LocalEngine, path: string, body?: unknown): Retu
   return engine
     .json('POST', path, body)
     .catch(() => ({ status: 503, value: { message: engineDown(engine) } }));
-}
-
-const NO_SECOND_MANAGER =
-  'a swarm has one manager yet: joining with the manager token follows in a later version; use the worker token (docker swarm join-token worker)';
-
-/** What a manager of ours tells an engine that comes with the manager's token. */
-function isAboutRole(refusal: string): boolean {
-  return /cannot be a manager of this swarm/.test(refusal);
 }

@@ -19,6 +19,7 @@ export type {
   NodeState,
   NodeStatus,
 } from './node.ts';
+export { newManagerNode } from './manager-node.ts';
 export type {
   IpamConfig,
   IpamOptions,

@@ -7,6 +7,7 @@ export { runSealing } from './seal/run-sealing.ts';
 export { parseUnlockKey } from './seal/unlock-key.ts';
 export { sqliteBackend, type SqliteBackend } from './sqlite.ts';
 export { openStore } from './store.ts';
+export { soleLead, type LeadTerm, type LeadView } from './lead-view.ts';
 export type { StoreOptions } from './write-queue.ts';
 export {
   UPDATE_MAX_BYTES,

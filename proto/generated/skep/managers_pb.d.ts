@@ -157,6 +157,8 @@ export declare const CandidateSchema: GenMessage<Candidate>;
  */
 export declare type JoinResponse = Message<"skep.managers.v1.JoinResponse"> & {
   /**
+   * Empty where the token is that of workers.
+   *
    * @generated from field: string node_id = 1;
    */
   nodeId: string;

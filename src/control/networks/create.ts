@@ -13,7 +13,7 @@ const IPV4_MINOR = 48;
 
 /** `POST /networks/create`: of the swarm, or of the local engine. A name belongs to one of them. */
 export const createNetwork: Handler = async (call, context) => {
-  const { store, engine } = context;
+  const { store, engine, managers } = context;
   const body = await readJson(call.req);
   if (!body) throw new SwarmError('invalid', 'invalid JSON: got EOF while reading request body');
   const request = readNetworkRequest(body);
@@ -22,6 +22,11 @@ export const createNetwork: Handler = async (call, context) => {
   if (!isSwarmNetwork(request)) {
     if (other && !isPredefined(other)) throw nameTaken(name);
     passAnswer(call, await engine.json('POST', '/networks/create', body, { signal: call.signal }));
+    return;
+  }
+  if (managers.leader) {
+    const path = `/networks/create`;
+    passAnswer(call, await managers.leader({ method: 'POST', path, body }, call.signal));
     return;
   }
   if (other) throw nameTaken(name);

@@ -24,7 +24,7 @@ export const pruneNetworks: Handler = async (call, context) => {
   const removed: string[] = [];
   for (const network of [...store.view.all('network')]) {
     if (network.spec.ingress || isPredefined(network) || !isChosen(network)) continue;
-    if (await isDropped(context, network)) removed.push(network.spec.annotations.name);
+    if (await isDropped(context, network, call.signal)) removed.push(network.spec.annotations.name);
   }
   const all = [...removed, ...asStrings(asObject(answer?.value)['NetworksDeleted'])];
   call.json(200, { NetworksDeleted: all.length > 0 ? all : null });
@@ -37,8 +37,14 @@ function unanswered(error: unknown): undefined {
   throw error;
 }
 
-async function isDropped({ store, log }: ControlContext, { id }: Network): Promise<boolean> {
+async function isDropped(
+  { store, log, managers }: ControlContext,
+  { id }: Network,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
+    const answer = await managers.leader?.({ method: 'DELETE', path: `/networks/${id}` }, signal);
+    if (answer) return answer.status === 204;
     await store.update((tx) => dropNetwork(tx, id));
     return true;
   } catch (error) {

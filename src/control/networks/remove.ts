@@ -9,7 +9,7 @@ import { findNetwork } from './find-network.ts';
 import { localNetworks, passAnswer } from './local-networks.ts';
 
 /** `DELETE /networks/{id}`: of the swarm when nobody uses it, or of the local engine. */
-export const removeNetwork: Handler = async (call, { store, engine }) => {
+export const removeNetwork: Handler = async (call, { store, engine, managers }) => {
   const locals = await localNetworks(engine, call.signal);
   const { id, swarm } = findNetwork(store.view, locals, call.param('id'));
   if (!swarm) {
@@ -19,6 +19,8 @@ export const removeNetwork: Handler = async (call, { store, engine }) => {
   const { name } = swarm.spec.annotations;
   if (isPredefinedName(name))
     throw new SwarmError('forbidden', `${name} is a pre-defined network and cannot be removed`);
+  const answer = await managers.leader?.({ method: 'DELETE', path: `/networks/${id}` }, call.signal);
+  if (answer) return passAnswer(call, answer);
   await store.update((tx) => dropNetwork(tx, id));
   call.empty(204);
 };

@@ -3,7 +3,7 @@ import { removeNode } from '../../ca/index.ts';
 import { queryFlag, readJson } from '../../docker-api/index.ts';
 import type { Node, NodeRole } from '../../model/index.ts';
 import type { View } from '../../store/index.ts';
-import type { Handler, Route } from '../context.ts';
+import type { Handler, ManagersView, Route } from '../context.ts';
 import { findOne } from '../find.ts';
 import { queryVersion } from '../query.ts';
 import { outOfSequence, rpcError } from '../rpc-error.ts';
@@ -14,27 +14,27 @@ import { nodeFilters } from './filters.ts';
 import { nodeJson, nodeSpec } from './shapes.ts';
 
 /** `GET /nodes` */
-const listNodes: Handler = async (call, { store, times, nodeId }) => {
+const listNodes: Handler = async (call, { store, times, managers }) => {
   const nowMs = times.wallMs();
   const chosen = nodeFilters(call.query).choose([...store.view.all('node')]);
-  await sendList(call, chosen, (node) => nodeJson(node, node.id === nodeId, nowMs));
+  await sendList(call, chosen, (node) => nodeJson(node, managers, nowMs));
 };
 
 /** `GET /nodes/{id}` */
-const inspectNode: Handler = async (call, { store, times, nodeId }) => {
+const inspectNode: Handler = async (call, { store, times, nodeId, managers }) => {
   const node = found(store.view, call.param('id'), nodeId);
-  call.json(200, nodeJson(node, node.id === nodeId, times.wallMs()));
+  call.json(200, nodeJson(node, managers, times.wallMs()));
 };
 
 /** `POST /nodes/{id}/update` */
-const updateNode: Handler = async (call, { store, nodeId }) => {
+const updateNode: Handler = async (call, { store, nodeId, managers }) => {
   const version = queryVersion(call.query, 'node');
   const { annotations, role, availability } = readBodyAs(nodeSpec, await readJson(call.req));
   const wanted = { annotations, role: readRole(role), availability: readAvailability(availability) };
   await store.update((tx) => {
     const node = found(tx, call.param('id'), nodeId);
     if (node.meta.version !== version) throw outOfSequence();
-    if (wanted.role !== node.spec.role) refuseRole(tx, node, wanted.role);
+    if (wanted.role !== node.spec.role) checkRole(tx, node, wanted.role, managers);
     tx.update('node', { ...node, spec: wanted });
   });
   call.empty(200);
@@ -75,14 +75,14 @@ function readRole(text: string): NodeRole {
   throw new SwarmError('invalid', `invalid Role: ${JSON.stringify(text)}`);
 }
 
-function refuseRole(view: View, node: Node, wanted: NodeRole): never {
-  if (wanted === 'manager')
-    throw new SwarmError(
-      'unsupported',
-      `node ${node.id} cannot become a manager: a swarm has one manager yet (promoting nodes follows in a later version)`,
-    );
-  const managers = [...view.all('node')].filter(({ role }) => role === 'manager');
-  if (managers.length <= 1)
-    throw rpcError('FailedPrecondition', 'attempting to demote the last manager of the swarm');
-  throw new SwarmError('unsupported', 'demoting a manager is not supported yet');
+function checkRole(view: View, node: Node, wanted: NodeRole, managers: ManagersView): void {
+  if (wanted === 'manager') {
+    const why = managers.whyNoManager(node.id);
+    if (why !== undefined)
+      throw new SwarmError('unsupported', `node ${node.id} cannot become a manager: ${why}`);
+    return;
+  }
+  let left = 0;
+  for (const { id, spec } of view.all('node')) if (spec.role === 'manager' && id !== node.id) left += 1;
+  if (left === 0) throw rpcError('FailedPrecondition', 'attempting to demote the last manager of the swarm');
 }

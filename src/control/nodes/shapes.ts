@@ -1,4 +1,5 @@
 import type { Annotations, Node, NodeDescription } from '../../model/index.ts';
+import type { ManagersView } from '../context.ts';
 import { annotations, genericResources, metaJson, platform } from '../shapes/common.ts';
 import { embedded, field, struct } from '../shapes/compound.ts';
 import { text } from '../shapes/scalars.ts';
@@ -18,8 +19,12 @@ export const nodeSpec: Shape<NodeSpecJson> = struct<NodeSpecJson>('NodeSpec', {
   availability: field('Availability', text),
 });
 
-/** A node as Docker shows it. `leads` says whether the manager on it is the one that decides. */
-export function nodeJson(node: Node, leads: boolean, nowMs: number): Record<string, unknown> {
+/** A node as Docker shows it, with what is known of the managers. */
+export function nodeJson(
+  node: Node,
+  managers: Pick<ManagersView, 'leaderId' | 'isThere'>,
+  nowMs: number,
+): Record<string, unknown> {
   const { id, meta, spec, status, description, managerAddr } = node;
   const message = statusMessage(node, nowMs);
   return {
@@ -35,7 +40,11 @@ export function nodeJson(node: Node, leads: boolean, nowMs: number): Record<stri
     ...(managerAddr === undefined
       ? {}
       : {
-          ManagerStatus: { ...(leads ? { Leader: true } : {}), Reachability: 'reachable', Addr: managerAddr },
+          ManagerStatus: {
+            ...(managers.leaderId === id ? { Leader: true } : {}),
+            Reachability: managers.isThere(id) ? 'reachable' : 'unreachable',
+            Addr: managerAddr,
+          },
         }),
   };
 }

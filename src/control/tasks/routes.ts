@@ -4,6 +4,6 @@ import { inspectTask, listTasks } from './read.ts';
 
 export const taskRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/tasks', handler: listTasks },
-  { method: 'GET', pattern: '/tasks/{id}/logs', handler: taskLogs },
+  { method: 'GET', pattern: '/tasks/{id}/logs', at: 'leader', handler: taskLogs },
   { method: 'GET', pattern: '/tasks/{id}', handler: inspectTask },
 ];

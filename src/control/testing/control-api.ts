@@ -29,7 +29,8 @@ interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const NOBODY: Pick<ControlContext, 'engine' | 'logs'> = {
+const NOBODY: Pick<ControlContext, 'engine' | 'logs' | 'managers'> = {
+  managers: { leaderId: 'self', isThere: () => true, whyNoManager: () => 'no swarmd is heard of there' },
   engine: { json: () => Promise.resolve({ status: 404, value: { message: 'not found' } }) },
   logs: { subscribe: () => (async function* nothing() {})() },
 };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { SYSTEM_TIMES } from '../../base/clock.ts';
 import { createLog } from '../../base/log.ts';
 import type { Endpoints } from '../../endpoints/index.ts';
+import type { Leading, Manager, ManagerOptions } from '../../manager/index.ts';
 import type { EndpointsSource } from '../../model/index.ts';
 import { startApiServer } from '../../docker-api/index.ts';
 import { parseEngineAddress } from '../../engine/index.ts';
@@ -12,8 +13,10 @@ import type { Balancer, BalancerOptions } from '../../balancer/index.ts';
 import { createApi } from '../api.ts';
 import { Balancing } from '../balancing.ts';
 import { LocalEngine } from '../local-engine.ts';
-import { openState } from '../open-state.ts';
+import { AtLeader } from '../at-leader.ts';
+import { ManagerPeers } from '../manager-peers.ts';
 import { RecentEvents } from '../recent-events.ts';
+import { ownStates } from '../sqlite-states.ts';
 import { StateFolder } from '../state-folder.ts';
 import { SwarmLife, type LifeOptions } from '../swarm-life.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -59,17 +62,13 @@ export async function startDaemon({ balancer, ...parts }: Parts = {}): Promise<T
   const stopping = new AbortController();
   const life = new SwarmLife({
     folder,
-    openState: () => openState('sqlite', folder, { times, log }),
-    startManager: (_context, { nodeId }) => {
+    states: ownStates('sqlite', folder, { times, log }),
+    startManager: (_context, { nodeId, whileLeading }) => {
       fake.becomes = nodeId;
-      return Promise.resolve({
-        port: 2377,
-        logs: { subscribe: () => (async function* nothing() {})() },
-        engineToken: () => 'TOKEN',
-        endpoints: silentEndpoints(),
-        close: () => Promise.resolve(),
-      });
+      return Promise.resolve(leadingManager(nodeId, whileLeading));
     },
+    peers: noPeers,
+    onApi: (_req, res) => void res.destroy(),
     engine,
     events,
     times,
@@ -92,8 +91,9 @@ export async function startDaemon({ balancer, ...parts }: Parts = {}): Promise<T
       },
     });
   let balancing = newBalancing();
+  const atLeader = new AtLeader({ times, send: (...args) => noPeers.send(...args) });
   const handle = createApi({
-    ...{ engine, life, events, times, log },
+    ...{ engine, life, atLeader, events, times, log },
     get balancing() {
       return balancing;
     },
@@ -121,6 +121,37 @@ export async function startDaemon({ balancer, ...parts }: Parts = {}): Promise<T
       await engine.close();
       await fake.stop();
       rmSync(disk, { recursive: true, force: true });
+    },
+  };
+}
+
+/** No other manager is there. */
+const noPeers = new ManagerPeers(() => undefined);
+
+/** A manager that leads from its first moment to its last, and has no port. */
+function leadingManager(nodeId: string, whileLeading: ManagerOptions['whileLeading']): Manager {
+  const leading: Leading = {
+    logs: { subscribe: () => (async function* nothing() {})() },
+    endpoints: silentEndpoints(),
+    routes: () => undefined,
+    engineToken: () => 'TOKEN',
+    whyNoManager: () => 'there is no other',
+    close: () => Promise.resolve(),
+  };
+  const stop = new AbortController();
+  const beside = whileLeading?.(leading, stop.signal);
+  return {
+    port: 2377,
+    leading,
+    leader: { id: nodeId, addr: '127.0.0.1:2377' },
+    credentials: { certPem: '', keyPem: '', rootPem: '' },
+    engineToken: () => Promise.resolve('TOKEN'),
+    resign: () => Promise.resolve(),
+    untilLeading: () => Promise.resolve(),
+    listen: () => () => undefined,
+    close: async () => {
+      stop.abort();
+      await beside;
     },
   };
 }

@@ -91,7 +91,11 @@ export class Presence {
     const { nodeId, ...said } = this.#options.self;
     const value = Buffer.from(JSON.stringify(said));
     await this.#client.txn(
-      { success: [{ request: { case: 'requestPut', value: { key: this.#keys.manager(nodeId), value, lease } } }] },
+      {
+        success: [
+          { request: { case: 'requestPut', value: { key: this.#keys.manager(nodeId), value, lease } } },
+        ],
+      },
       asked,
     );
   }

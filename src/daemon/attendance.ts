@@ -1,0 +1,84 @@
+import type { Times } from '../base/clock.ts';
+import { backoffMs } from '../base/async.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { hostNode } from './host-node.ts';
+import type { LocalEngine } from './local-engine.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
+import type { ManagerPeers } from './manager-peers.ts';
+import type { NodeCertificate } from './node-certificate.ts';
+import type { WorkerPlace } from './balancer-memory.ts';
+
+export interface AttendanceOptions {
+  readonly engine: LocalEngine;
+  readonly peers: ManagerPeers;
+  readonly swarm: () => ManagedSwarm | undefined;
+  /** The swarm whose state is in this host's store; '' where none is. */
+  readonly storeClusterId: () => Promise<string>;
+  /** Has this host manage; rejects where that fails. */
+  readonly become: (node: WorkerNode) => Promise<void>;
+  readonly times: Times;
+  readonly log: Logger;
+}
+
+/** This host as a node that manages nothing. */
+export interface WorkerNode {
+  readonly place: WorkerPlace;
+  readonly certificate: NodeCertificate;
+}
+
+const LOOK_MS = 5_000;
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 15_000];
+
+/**
+ * While this host is a node and manages nothing, the managers know that its swarmd is there, and what it could be; it becomes a
+ * manager when its node is to be one.
+ */
+export class Attendance {
+  readonly #options: AttendanceOptions;
+  #trouble = '';
+
+  constructor(options: AttendanceOptions) {
+    this.#options = options;
+  }
+
+  /** Goes on until the signal fires. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { engine, swarm, times } = this.#options;
+    for (let failures = 0; !signal.aborted;) {
+      const found = swarm()
+        ? undefined
+        : await hostNode({ swarm: undefined, engine, last: undefined }, signal);
+      let waitMs = LOOK_MS;
+      if (found?.kind === 'worker')
+        try {
+          await this.#attend(found, signal);
+          failures = 0;
+        } catch (error) {
+          this.#say(messageOf(error));
+          failures += 1;
+          waitMs = backoffMs(failures - 1, FIRST_RETRY_MS, LAST_RETRY_MS, Math.random);
+        }
+      await times.pause(waitMs, signal);
+    }
+  }
+
+  /** Until the managers end it, or this host is to manage. */
+  async #attend(node: WorkerNode, signal: AbortSignal): Promise<void> {
+    const { peers, become, storeClusterId } = this.#options;
+    const candidate = { storeClusterId: await storeClusterId().catch(() => '') };
+    for await (const wish of peers.attend(node, candidate, signal)) {
+      this.#say('');
+      if (!wish.manager) continue;
+      await become(node);
+      return;
+    }
+  }
+
+  #say(trouble: string): void {
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    if (trouble !== '')
+      this.#options.log.debug({ reason: trouble }, 'The managers do not know of this swarmd');
+  }
+}

@@ -1,0 +1,216 @@
+import type { IncomingMessage } from 'node:http';
+import { connect, isIP } from 'node:net';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { hostOf, portOf } from '../base/host-port.ts';
+import { messageOf, SwarmError } from '../base/errors.ts';
+import { VERSION } from '../base/version.ts';
+import { fetchRoot } from '../ca/index.ts';
+import type { SwarmJoinRequest } from '../control/index.ts';
+import type { Availability } from '../model/index.ts';
+import { LAYOUT, type Leader } from '../store/index.ts';
+import {
+  connectJoining,
+  connectLeaderApi,
+  connectManagers,
+  type LeaderApi,
+  type SwarmCredentials,
+} from '../swarmkit/index.ts';
+import type { WorkerNode } from './attendance.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
+import type { LocalConfig } from './state-folder.ts';
+import { hostPort } from './swarm-addresses.ts';
+
+/** A request for another manager. */
+export interface PeerRequest {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body?: Buffer;
+}
+
+/** What became of a wish to manage. */
+export type Joined =
+  | { readonly kind: 'worker' }
+  | { readonly kind: 'manager'; readonly engineToken: string; readonly clusterId: string };
+
+/** A manager that was found by its address, and whose root is the one of the token. */
+export interface FoundManager {
+  /** This host's own, as that manager sees it. */
+  readonly localAddress: string;
+  /** Rejects with what stands in the way, in words for the user. */
+  join(request: {
+    readonly local: LocalConfig;
+    readonly storeClusterId: string;
+    readonly availability: Availability;
+  }): Promise<Joined>;
+}
+
+/** What a node of the swarm is to be. */
+export interface Wish {
+  readonly manager: boolean;
+}
+
+const CONNECT_MS = 3_000;
+const SWARM_PORT = 2377;
+
+/** The managers of other hosts, as this one speaks to them. */
+export class ManagerPeers {
+  readonly #swarm: () => ManagedSwarm | undefined;
+  /** The leader's, as it was known last. */
+  #api: LeaderApi | undefined;
+
+  constructor(swarm: () => ManagedSwarm | undefined) {
+    this.#swarm = swarm;
+  }
+
+  /** Has another manager answer a request. Rejects with a LeaderRequestError. */
+  send(
+    { id, addr }: Leader,
+    { body, ...request }: PeerRequest,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const { place } = this.#api ?? {};
+    if (place?.nodeId !== id || place.addr !== addr) {
+      this.#api?.close();
+      this.#api = connectLeaderApi({ nodeId: id, addr }, { credentials: () => this.#credentials() });
+    }
+    const api = this.#api as LeaderApi;
+    return api.request({ ...request, body: body ?? null, signal });
+  }
+
+  close(): void {
+    this.#api?.close();
+  }
+
+  #credentials(): SwarmCredentials {
+    const swarm = this.#swarm();
+    if (!swarm) throw new SwarmError('unavailable', 'this host manages no swarm');
+    return swarm.manager.credentials;
+  }
+
+  /** The first manager at these addresses that has the token's root; undefined where there is none. */
+  async find({ remoteAddrs, token }: SwarmJoinRequest): Promise<FoundManager | undefined> {
+    for (const remote of remoteAddrs) {
+      const addr = addressOf(remote);
+      if (addr === undefined) continue;
+      try {
+        const rootPem = await fetchRoot(addr, token);
+        const localAddress = await localAddressTo(addr);
+        return {
+          localAddress,
+          join: (request) => join(addr, rootPem, token, request),
+        };
+      } catch {
+        // The engine says in its own words what is wrong with it.
+      }
+    }
+    return undefined;
+  }
+
+  /** Tells the managers that a node's swarmd is there, and what it is to be. Ends with the connection. */
+  async *attend(
+    { place, certificate }: WorkerNode,
+    { storeClusterId }: { readonly storeClusterId: string },
+    signal: AbortSignal,
+  ): AsyncGenerator<Wish, void, undefined> {
+    for (const addr of place.managers) {
+      const link = connectManagers(addr, certificate);
+      try {
+        const candidate = candidateOf(
+          hostPort({ host: await localAddressTo(addr), port: SWARM_PORT }),
+          storeClusterId,
+        );
+        for await (const { manager } of link.client.attend({ candidate }, { signal })) yield { manager };
+        return;
+      } catch (error) {
+        if (signal.aborted || addr === place.managers.at(-1)) throw error;
+      } finally {
+        link.close();
+      }
+    }
+  }
+
+  /** Makes this host's node, which is to be one, a manager. */
+  async become(
+    { place, certificate }: WorkerNode,
+    local: LocalConfig,
+    storeClusterId: string,
+  ): Promise<void> {
+    let last: unknown = new SwarmError('unavailable', 'no manager is known');
+    for (const addr of place.managers) {
+      const link = connectManagers(addr, certificate);
+      try {
+        const candidate = candidateOf(hostPort(local.advertise), storeClusterId);
+        await link.client.become({ candidate });
+        return;
+      } catch (error) {
+        last = error;
+      } finally {
+        link.close();
+      }
+    }
+    throw inWords(last);
+  }
+
+  /** This host's address on the way to another one. */
+  localAddress(addr: string): Promise<string> {
+    return localAddressTo(addr);
+  }
+}
+
+async function join(
+  addr: string,
+  rootPem: string,
+  token: string,
+  { local, storeClusterId, availability }: Parameters<FoundManager['join']>[0],
+): Promise<Joined> {
+  const link = connectJoining(addr, rootPem);
+  try {
+    const candidate = candidateOf(hostPort(local.advertise), storeClusterId);
+    const request = { token, nodeId: local.nodeId, candidate, availability };
+    const { nodeId, clusterId, engineToken } = await link.client.join(request);
+    return nodeId === '' ? { kind: 'worker' } : { kind: 'manager', engineToken, clusterId };
+  } catch (error) {
+    // The engine has Docker's words for a token that is wrong, and for a swarm that is none of ours.
+    const code = ConnectError.from(error).code;
+    if (code === Code.InvalidArgument || code === Code.Unimplemented) return { kind: 'worker' };
+    throw inWords(error);
+  } finally {
+    link.close();
+  }
+}
+
+function candidateOf(addr: string, storeClusterId: string) {
+  return { addr, etcdVersion: '', storeClusterId, layout: LAYOUT, version: VERSION };
+}
+
+function inWords(error: unknown): SwarmError {
+  if (error instanceof SwarmError) return error;
+  const { code, rawMessage } = ConnectError.from(error);
+  const refused = code === Code.FailedPrecondition || code === Code.PermissionDenied;
+  return new SwarmError(refused ? 'conflict' : 'unavailable', rawMessage, { cause: error });
+}
+
+/** `host[:port]` as Docker takes it. */
+function addressOf(remote: string): string | undefined {
+  const text = remote.replace(/^tcp:\/\//, '');
+  if (isIP(text) === 6) return `[${text}]:${SWARM_PORT}`;
+  return /:\d+$/.test(text) ? text : text === '' ? undefined : `${text}:${SWARM_PORT}`;
+}
+
+/** This host's address on the way to another one. */
+async function localAddressTo(addr: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect({ host: hostOf(addr), port: portOf(addr), timeout: CONNECT_MS });
+  socket.once('connect', () => resolve(socket.localAddress ?? ''));
+  socket.once('timeout', () => reject(new Error('no answer')));
+  socket.once('error', reject);
+  try {
+    return await promise;
+  } catch (error) {
+    throw new SwarmError('unavailable', `manager ${addr}: ${messageOf(error)}`, { cause: error });
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,105 @@
+import type { ConnectRouter } from '@connectrpc/connect';
+import { SwarmError } from '../base/errors.ts';
+import { runAllocator } from '../allocator/index.ts';
+import { createCaServices, OneTimeTokens, runKeyRotation, runRootRotation } from '../ca/index.ts';
+import { createDispatcher, type LogSubscriber } from '../dispatcher/index.ts';
+import { createEndpoints, type Endpoints } from '../endpoints/index.ts';
+import {
+  runConstraintEnforcer,
+  runJobs,
+  runOrchestrator,
+  runPlacing,
+  runReaper,
+} from '../orchestrator/index.ts';
+import type { Node } from '../model/index.ts';
+import type { LoopContext } from '../store/index.ts';
+import { runLoops } from './loops.ts';
+import { ManagerList } from './manager-list.ts';
+import { createManagersService, type ManagersOptions } from './managers-service.ts';
+import { runRoles } from './roles.ts';
+
+/** What the manager that leads does, for one term. */
+export interface Leading {
+  readonly logs: LogSubscriber;
+  /** Who answers for which service, and what the nodes' balancers say. */
+  readonly endpoints: Endpoints;
+  /** The services on the swarm's port. */
+  readonly routes: (router: ConnectRouter) => void;
+  /** A token with which the engine of a manager's host becomes its node, once. */
+  engineToken(nodeId: string): string;
+  /** Why a node can't be made a manager, in words for the user; undefined where it can. */
+  whyNoManager(nodeId: string): string | undefined;
+  /** Resolves when everything has ended, after the signal has fired. */
+  close(): Promise<void>;
+}
+
+/** What of the store's own affairs follows from who manages. */
+export interface StoreKeeping extends Pick<ManagersOptions, 'admit' | 'objection'> {
+  /** Takes what a manager keeps of the store away from it, before it is none any more. Rejects where that can't be now. */
+  readonly release: (node: Node) => Promise<void>;
+}
+
+/** Begins to lead: the store can be written from now until the signal fires. Throws `no-manager` for an empty state. */
+export function beginLeading(
+  context: LoopContext,
+  { nodeId, keeping }: { readonly nodeId: string; readonly keeping: StoreKeeping },
+  signal: AbortSignal,
+): Leading {
+  const { store } = context;
+  const root = (): string => {
+    const cluster = store.view.cluster();
+    if (!cluster) throw new SwarmError('no-manager', 'there is no swarm in this state');
+    return cluster.rootCa.certPem;
+  };
+  root();
+  const oneTime = new OneTimeTokens();
+  const engineToken = (id: string): string => oneTime.make(root(), id);
+  const ca = createCaServices(context, oneTime);
+  const managers = new ManagerList(store, () => dispatcher.managersChanged());
+  const endpoints = createEndpoints(context);
+  const dispatcher = createDispatcher(context, {
+    managerId: nodeId,
+    managers: () => managers.all,
+    stopGate: endpoints,
+  });
+  const service = createManagersService(context, {
+    engineToken,
+    admit: keeping.admit,
+    objection: keeping.objection,
+  });
+  const running = runLoops(
+    context,
+    {
+      endpoints: (ended) => endpoints.run(ended),
+      dispatcher: (ended) => dispatcher.run(ended),
+      allocator: (ended) => runAllocator(context, ended),
+      placing: (ended) => runPlacing(context, ended),
+      orchestrator: (ended) => runOrchestrator(context, ended),
+      jobs: (ended) => runJobs(context, ended),
+      constraints: (ended) => runConstraintEnforcer(context, ended),
+      reaper: (ended) => runReaper(context, ended),
+      keys: (ended) => runKeyRotation(context, ended),
+      rootRotation: (ended) => runRootRotation(context, ended),
+      roles: (ended) => runRoles(context, keeping.release, ended),
+    },
+    signal,
+  );
+  return {
+    logs: dispatcher.logs,
+    endpoints,
+    engineToken,
+    whyNoManager: (id) => service.whyNoManager(id),
+    routes: (router) => {
+      ca.routes(router);
+      dispatcher.routes(router);
+      endpoints.routes(router);
+      service.routes(router);
+    },
+    async close() {
+      await running;
+      ca.close();
+      managers.close();
+      service.close();
+    },
+  };
+}

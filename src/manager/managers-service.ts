@@ -1,0 +1,216 @@
+import type { ConnectRouter, HandlerContext } from '@connectrpc/connect';
+import {
+  Joining,
+  Managers,
+  type AttendRequest,
+  type BecomeRequest,
+  type Candidate as WireCandidate,
+  type JoinRequest,
+  type JoinResponse,
+  type StoreAccess,
+  type Wish,
+  JoinResponseSchema,
+  WishSchema,
+} from '../../proto/generated/skep/managers_pb.js';
+import { create } from '@bufbuild/protobuf';
+import { Bell } from '../base/bell.ts';
+import { SwarmError } from '../base/errors.ts';
+import { isHostPort } from '../base/host-port.ts';
+import { removeNode, sameSecret } from '../ca/index.ts';
+import { newManagerNode, type Availability, type Cluster, type Node } from '../model/index.ts';
+import type { LoopContext, StoreEvent, Tx } from '../store/index.ts';
+import { callerAddr, requireManager, requireNode } from '../swarmkit/index.ts';
+import { dismiss } from './dismiss.ts';
+
+/** What a host that could manage says of itself. */
+export interface Candidate {
+  /** `host:port` of its port for agents and managers. */
+  readonly addr: string;
+  /** Empty where no etcd is installed. */
+  readonly etcdVersion: string;
+  /** The swarm whose state is in the store that it was started with; empty where it has none. */
+  readonly storeClusterId: string;
+  readonly layout: number;
+  readonly version: string;
+}
+
+export interface ManagersOptions {
+  /** A token with which a host's engine becomes that node, once. */
+  readonly engineToken: (nodeId: string) => string;
+  /**
+   * What keeps a host from the state, in words for the user who adds it; undefined where nothing does.
+   */
+  readonly objection: (candidate: Candidate) => string | undefined;
+  /**
+   * Lets a host at the state, and says how it is reached: undefined where it knows by itself. Throws `conflict` or `unsupported`, in
+   * words for the user who adds it, where it can't be.
+   */
+  readonly admit: (nodeId: string, candidate: Candidate) => Promise<StoreAccess | undefined>;
+}
+
+/** How managers come and go, at the one that leads. */
+export interface ManagersService {
+  readonly routes: (router: ConnectRouter) => void;
+  /** Why a node can't be made a manager, in words for the user; undefined where it can. */
+  whyNoManager(nodeId: string): string | undefined;
+  close(): void;
+}
+
+/** As SwarmKit's NodeCA refuses. */
+const NO_TOKEN = 'A valid join token is necessary to join this cluster';
+const NO_SWARMD =
+  'no swarmd is heard of on its host; start swarmd there, beside its engine, and promote it again';
+const AVAILABILITIES: readonly string[] = ['active', 'pause', 'drain'];
+const ID = /^[a-z0-9]{25}$/;
+
+/** The service by which hosts become managers, and stop being some. */
+export function createManagersService(context: LoopContext, options: ManagersOptions): ManagersService {
+  return new LeadersManagers(context, options);
+}
+
+interface Attending {
+  readonly candidate: Candidate;
+  readonly changed: Bell;
+}
+
+class LeadersManagers implements ManagersService {
+  readonly #context: LoopContext;
+  readonly #options: ManagersOptions;
+  readonly #attending = new Map<string, Attending>();
+  readonly #unwatch: () => void;
+
+  constructor(context: LoopContext, options: ManagersOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#unwatch = context.store.watch((events) => this.#follow(events));
+  }
+
+  readonly routes = (router: ConnectRouter): void => {
+    router.service(Joining, { join: (request, call) => this.#join(request, call) });
+    router.service(Managers, {
+      attend: (request, call) => this.#attend(request, call),
+      become: (request, call) => this.#become(request, call),
+      engineToken: (_request, call) => {
+        const { id } = requireManager(call, this.#context.store.view);
+        return { token: this.#options.engineToken(id) };
+      },
+      leave: async ({ remove }, call) => {
+        const { id } = requireManager(call, this.#context.store.view);
+        await this.#dismiss(id, remove);
+        return {};
+      },
+    });
+  };
+
+  whyNoManager(nodeId: string): string | undefined {
+    const attending = this.#attending.get(nodeId);
+    if (!attending) return NO_SWARMD;
+    return this.#options.objection(attending.candidate);
+  }
+
+  close(): void {
+    this.#unwatch();
+  }
+
+  #follow(events: readonly StoreEvent[]): void {
+    for (const event of events)
+      if (event.kind === 'node') this.#attending.get(event.object.id)?.changed.ring();
+  }
+
+  async #join(request: JoinRequest, call: HandlerContext): Promise<JoinResponse> {
+    const { store, log } = this.#context;
+    const cluster = this.#cluster();
+    const { manager, worker } = cluster.rootCa.joinTokens;
+    // A worker's token makes its engine a worker, which is the engine's own to ask for.
+    if (sameSecret(request.token, worker)) return create(JoinResponseSchema);
+    if (!sameSecret(request.token, manager)) throw new SwarmError('invalid', NO_TOKEN);
+    const { nodeId } = request;
+    const availability = AVAILABILITIES.find((one) => one === request.availability) ?? 'active';
+    if (!ID.test(nodeId)) throw new SwarmError('invalid', 'a node id has 25 letters and digits');
+    const candidate = candidateOf(request.candidate);
+    this.#requireUnused(nodeId, candidate.addr);
+    const access = await this.#options.admit(nodeId, candidate);
+    await store.update((tx) => {
+      if (this.#requireUnused(nodeId, candidate.addr, tx)) return;
+      const row = { id: nodeId, addr: candidate.addr, availability: availability as Availability };
+      tx.create('node', newManagerNode(row));
+    });
+    log.info({ node: nodeId, addr: candidate.addr, peer: callerAddr(call) }, 'a manager joined');
+    return this.#response(nodeId, access, this.#options.engineToken(nodeId));
+  }
+
+  /** True where the row is there, because the same joiner asked before; throws `conflict` for anybody else's. */
+  #requireUnused(nodeId: string, addr: string, view: Pick<Tx, 'get'> = this.#context.store.view): boolean {
+    const there = view.get('node', nodeId);
+    if (!there) return false;
+    if (there.role === 'manager' && there.managerAddr === addr && !there.description) return true;
+    throw new SwarmError('conflict', `node ${nodeId} is part of this swarm already`);
+  }
+
+  async *#attend(request: AttendRequest, call: HandlerContext): AsyncGenerator<Wish> {
+    const { view } = this.#context.store;
+    const { id } = requireNode(call, view);
+    const attending = { candidate: candidateOf(request.candidate), changed: new Bell() };
+    this.#attending.set(id, attending);
+    try {
+      for (let told: boolean | undefined; ;) {
+        const node = view.get('node', id);
+        if (!node || this.#attending.get(id) !== attending) return;
+        const manager = node.spec.role === 'manager';
+        if (manager !== told) yield create(WishSchema, { manager });
+        told = manager;
+        if (!(await attending.changed.heard(call.signal))) return;
+      }
+    } finally {
+      if (this.#attending.get(id) === attending) this.#attending.delete(id);
+    }
+  }
+
+  async #become(request: BecomeRequest, call: HandlerContext): Promise<JoinResponse> {
+    const { store, log } = this.#context;
+    const { id } = requireNode(call, store.view);
+    const candidate = candidateOf(request.candidate);
+    const isWanted = (node: Node | undefined): boolean => node?.spec.role === 'manager';
+    const refusal = (): SwarmError => new SwarmError('conflict', `node ${id} is not to be a manager`);
+    if (!isWanted(store.view.get('node', id))) throw refusal();
+    const access = await this.#options.admit(id, candidate);
+    await store.update((tx) => {
+      const node = tx.get('node', id);
+      if (!node || !isWanted(node)) throw refusal();
+      tx.update('node', { ...node, role: 'manager', managerAddr: candidate.addr });
+    });
+    log.info({ node: id, addr: candidate.addr }, 'a node became a manager');
+    return this.#response(id, access, '');
+  }
+
+  async #dismiss(nodeId: string, remove: boolean): Promise<void> {
+    const { store, times } = this.#context;
+    await store.update((tx) => {
+      if (remove) removeNode(tx, nodeId, times.wallMs());
+      else dismiss(tx, nodeId);
+    });
+  }
+
+  #response(nodeId: string, store: StoreAccess | undefined, engineToken: string): JoinResponse {
+    const clusterId = this.#cluster().id;
+    return create(JoinResponseSchema, { nodeId, clusterId, engineToken, ...(store ? { store } : {}) });
+  }
+
+  #cluster(): Cluster {
+    const cluster = this.#context.store.view.cluster();
+    if (!cluster) throw new SwarmError('no-manager', 'this node is not a swarm manager');
+    return cluster;
+  }
+}
+
+function candidateOf(said: WireCandidate | undefined): Candidate {
+  const { addr = '', etcdVersion = '', storeClusterId = '', layout = 0, version = '' } = said ?? {};
+  if (!isHostPort(addr)) throw new SwarmError('invalid', `'${addr.slice(0, 64)}' is no address of a manager`);
+  return {
+    addr,
+    etcdVersion: etcdVersion.slice(0, 32),
+    storeClusterId,
+    layout,
+    version: version.slice(0, 64),
+  };
+}

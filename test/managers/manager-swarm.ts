@@ -1,0 +1,119 @@
+import { startHosts, type EngineVersion, type Host, type Hosts } from '../hosts/index.ts';
+import { startEtcd, type Etcd } from '../stores/etcd.ts';
+import { eventually } from '../swarm-mode/services/service-swarm.ts';
+import { Swarmd } from '../swarm-mode/swarmd.ts';
+
+/** A line of `docker node ls`. */
+export interface NodeRow {
+  readonly ID: string;
+  readonly Hostname: string;
+  readonly Status: string;
+  readonly Availability: string;
+  /** Leader, Reachable, Unreachable; '' for a worker. */
+  readonly ManagerStatus: string;
+  /** Whether the manager that was asked is on it. */
+  readonly Self: boolean;
+}
+
+/** Hosts with swarmd over one etcd, which is none of theirs. */
+export class ManagerSwarm implements AsyncDisposable {
+  readonly hosts: Hosts;
+  readonly etcd: Etcd;
+  readonly swarmds: readonly Swarmd[];
+
+  private constructor(hosts: Hosts, etcd: Etcd) {
+    this.hosts = hosts;
+    this.etcd = etcd;
+    const args = ['--store', `etcd://${etcd.endpoint}/test`];
+    this.swarmds = hosts.all.map((host) => new Swarmd(host, { args }));
+  }
+
+  /** Hosts of which the first `managers` are managers, the others workers. */
+  static async start(
+    engines: readonly EngineVersion[],
+    { managers }: { readonly managers: number },
+  ): Promise<ManagerSwarm> {
+    const hosts = await startHosts({
+      count: engines.length,
+      engine: engines,
+      dockerdEnv: { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: '1' },
+    });
+    const etcd = await startEtcd({ listen: addressOf(hosts) }).catch(async (error: unknown) => {
+      await hosts.close();
+      throw error;
+    });
+    const swarm = new ManagerSwarm(hosts, etcd);
+    try {
+      await Promise.all(swarm.swarmds.map((one) => one.start()));
+      await swarm.at(0).docker('swarm', 'init', '--advertise-addr', swarm.hosts.at(0).ip);
+      for (const [index, one] of swarm.swarmds.entries())
+        if (index > 0) await swarm.join(one, index < managers ? 'manager' : 'worker');
+      await swarm.nodes(0, (rows) => rows.every(({ Status }) => Status === 'Ready'));
+    } catch (error) {
+      const story = swarm.story();
+      await swarm[Symbol.asyncDispose]();
+      throw new Error(`${String(error)}\n${story}`, { cause: error });
+    }
+    return swarm;
+  }
+
+  at(index: number): Swarmd {
+    const found = this.swarmds[index];
+    if (!found) throw new Error(`no host ${index}`);
+    return found;
+  }
+
+  /** Joins through a manager; gives what the docker CLI says. */
+  async join(joiner: Swarmd, role: 'manager' | 'worker', through = this.at(0)): Promise<string> {
+    const token = await through.docker('swarm', 'join-token', '-q', role);
+    return joiner.docker('swarm', 'join', '--token', token, `${through.host.ip}:2377`);
+  }
+
+  /** `docker node ls` at a host, once it is as `test` says. */
+  async nodes(index: number, test: (rows: readonly NodeRow[]) => boolean): Promise<readonly NodeRow[]> {
+    let last = '';
+    return eventually(`host ${index} lists its nodes as wanted`, async () => {
+      const { code, stdout } = await this.at(index).tryDocker(['node', 'ls', '--format', '{{json .}}']);
+      if (code !== 0 || stdout.trim() === '') return undefined;
+      last = stdout;
+      const rows = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as NodeRow);
+      return test(rows) ? rows : undefined;
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}\nlast: ${last}`, { cause: error });
+    });
+  }
+
+  /** The index of the host that leads, as the host `asked` knows it. */
+  async leader(asked = 0): Promise<number> {
+    const rows = await this.nodes(asked, (all) =>
+      all.some(({ ManagerStatus }) => ManagerStatus === 'Leader'),
+    );
+    const name = rows.find(({ ManagerStatus }) => ManagerStatus === 'Leader')?.Hostname;
+    return this.hosts.all.findIndex((host) => host.name === name);
+  }
+
+  host(name: string): Host {
+    const host = this.hosts.all.find((one) => one.name === name);
+    if (!host) throw new Error(`no host ${name}`);
+    return host;
+  }
+
+  /** What may explain a failure. */
+  story(): string {
+    return this.swarmds.map(({ host, log }) => `${host.name}:\n${log.slice(-4_000)}`).join('\n');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.swarmds.map((one) => one.kill()));
+    await this.hosts.close();
+    await this.etcd[Symbol.asyncDispose]();
+  }
+}
+
+/** This machine's address on the hosts' network. */
+function addressOf(hosts: Hosts): string {
+  return hosts.at(0).ip.replace(/\d+$/, '1');
+}
