@@ -146,6 +146,29 @@ test('what others take away is put back', async () => {
   await vi.waitFor(() => expect(at(NETWORK).aliases('eth0')).toEqual(['10.0.1.5']), 10_000);
 });
 
+test('a namespace that the engine has made anew is told from rules that somebody took away', async () => {
+  const lines: string[] = [];
+  begin({ log: createLog('info', { write: (line) => lines.push(line) }) });
+  const said = (words: string): number => lines.filter((line) => line.includes(words)).length;
+  await inForce(source.tell(all));
+  // By the number of the former, as kernels give numbers again.
+  const anew = new FakeNamespace(at(NETWORK).inode).link('eth0', network.address);
+  host.files.set(NETWORK, anew);
+  await vi.waitFor(() => expect(anew.aliases('eth0')).toEqual(['10.0.1.5']), 10_000);
+  expect(rulesOf(anew)).toContain('10.0.1.11');
+  expect(said('the engine has made a namespace anew')).toBe(1);
+  expect(said('taken away by somebody else')).toBe(0);
+  // On its way out: its interface is gone, its file is not yet.
+  const half = new FakeNamespace(anew.inode);
+  host.files.set(NETWORK, half);
+  await vi.waitFor(() => expect(said('the engine has made a namespace anew')).toBe(2), 10_000);
+  host.files.set(NETWORK, half.link('eth0', network.address));
+  await vi.waitFor(() => expect(half.aliases('eth0')).toEqual(['10.0.1.5']), 10_000);
+  expect(said('taken away by somebody else')).toBe(0);
+  at(NETWORK).flush();
+  await vi.waitFor(() => expect(said('taken away by somebody else')).toBe(1), 10_000);
+});
+
 test('a port that somebody listens on is left to him until he goes', async () => {
   host.busy.add('tcp/8080');
   begin();
@@ -299,6 +322,13 @@ test('where the kernel has IPVS the engine balances', async () => {
   expect(await inForce(source.tell(all))).toMatchObject({ mode: 'engine', version: 1, problems: [] });
   expect(at(MESH).aliases('eth0')).toEqual([]);
   expect(at(MESH).seal).toBeUndefined();
+  expect(source.needs).toEqual(['questions']);
+  source.tell({ questions: [{ id: 'q1', serviceId: 'web' }] });
+  await vi.waitFor(() =>
+    expect(source.answers.get('q1')).toEqual([
+      expect.objectContaining({ verdict: 'ok', subject: 'balancer' }),
+    ]),
+  );
 });
 
 test('what is missing is named, with its package', async () => {

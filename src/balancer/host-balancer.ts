@@ -114,10 +114,11 @@ export class HostBalancer implements Balancer {
       ...{ list: listNamespaces, clock: times },
     });
     this.#peers = peers;
+    const sandboxes = new Sandboxes(kernel, listNamespaces);
     const enforcement = new Enforcement({
       ...{ nodeId, rules, kernel, tasks },
       state: this.#state,
-      sandboxes: new Sandboxes(kernel, listNamespaces),
+      sandboxes,
       ports: this.#ports,
       firewall,
       problems: this.#problems,
@@ -128,7 +129,11 @@ export class HostBalancer implements Balancer {
       balancersChanged: () => this.#wake({ namespaces: true }),
       othersChanged: () => tasks.look(),
     };
-    const repair = { places: enforcement.places, inodeOf, wake: (due: Partial<Due>) => this.#wake(due) };
+    const repair = {
+      ...{ places: enforcement.places, inodeOf },
+      doubt: (path: string) => sandboxes.doubt(path),
+      wake: (due: Partial<Due>) => this.#wake(due),
+    };
     return [
       this.#rounds(enforcement, signal),
       this.#flows(enforcement, signal),
@@ -197,8 +202,11 @@ export class HostBalancer implements Balancer {
   async #follow(source: BalancerOptions['source'], signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        for await (const update of source.watch(signal)) {
-          this.#state.fold(update, this.#changes);
+        const needs = this.mode === 'nftables' ? 'all' : 'questions';
+        for await (const update of source.watch(signal, needs)) {
+          // Managers of a former version tell all to everybody.
+          if (needs === 'all') this.#state.fold(update, this.#changes);
+          else this.#state.version = update.version;
           this.#told = true;
           this.#questions.put(update.questions);
           this.#bell.ring();

@@ -22,6 +22,9 @@ interface InForce {
   seal: Seal;
 }
 
+/** `altered` by somebody, or gone with the namespace that the engine has `remade`, or is about to. */
+export type Condition = 'intact' | 'altered' | 'remade';
+
 /** Flows that wait for a place that does not take rules, at most; the oldest are given up. */
 const MOST_FLOWS = 1000;
 
@@ -112,10 +115,10 @@ export class PlaceRules {
     }
   }
 
-  /** Whether the rules in the kernel are those that were put there; true where they are being changed. */
-  async intact(): Promise<boolean> {
+  /** How the rules in the kernel are, by what was put there; as they should be where they are being changed. */
+  async condition(): Promise<Condition> {
     const known = this.#inForce;
-    if (!known || !this.#sound || this.#busy) return true;
+    if (!known || !this.#sound || this.#busy) return 'intact';
     const attempts = this.#attempts;
     const { path, device } = known.sandbox;
     const seal = await this.#kernel.seal(path);
@@ -127,10 +130,19 @@ export class PlaceRules {
             known.frame.sysctls.map(([name]) => name),
           )
         : undefined;
-    if (attempts !== this.#attempts) return true;
-    if (settings && known.frame.sysctls.some(([, value], at) => settings[at] !== value)) return false;
+    if (attempts !== this.#attempts) return 'intact';
+    if (settings && known.frame.sysctls.some(([, value], at) => settings[at] !== value)) return 'altered';
     const present = new Set(links.filter(({ name }) => name === device).flatMap(aliasesOf));
-    return seal?.tag === known.seal.tag && [...known.addresses].every((one) => present.has(one));
+    if (seal?.tag === known.seal.tag && [...known.addresses].every((one) => present.has(one)))
+      return 'intact';
+    return (await this.#isRemade(known)) ? 'remade' : 'altered';
+  }
+
+  /** Whether its interface is gone, or another one: a namespace that is made anew may get the number of the former. */
+  async #isRemade({ sandbox: { path, device, deviceIndex } }: InForce): Promise<boolean> {
+    if (device === '') return false;
+    const links = await this.#kernel.links(path);
+    return !links.some(({ name, index }) => name === device && index === deviceIndex);
   }
 
   /** Takes everything away that was put there. */

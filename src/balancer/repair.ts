@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Due } from './enforcement.ts';
-import type { PlaceRules } from './place-rules.ts';
+import type { Condition, PlaceRules } from './place-rules.ts';
 
 const EVERY_MS = 1_000;
 /**
@@ -14,6 +14,8 @@ const MOST_IN_A_TURN = 8;
 export interface Repairable {
   readonly places: ReadonlyMap<string, PlaceRules>;
   readonly inodeOf: (path: string) => Promise<number>;
+  /** Called for a namespace that the engine has made anew. */
+  readonly doubt: (path: string) => void;
   /** Asks for a round. */
   readonly wake: (due: Partial<Due>) => void;
 }
@@ -24,7 +26,7 @@ export interface Repairable {
  * are tried anew on the way.
  */
 export async function keepRepaired(
-  { places, inodeOf, wake }: Repairable,
+  { places, inodeOf, doubt, wake }: Repairable,
   clock: Clock,
   log: Logger,
   signal: AbortSignal,
@@ -39,10 +41,14 @@ export async function keepRepaired(
     next = others.length === 0 ? 0 : (next + count) % others.length;
     for (const key of ['host', ...keys]) {
       const place = places.get(key);
-      if (!place || (await isIntact(place, inodeOf))) continue;
-      log.warn({ place: key }, 'rules were taken away by somebody else; they are put back');
+      const condition = place && (await conditionOf(place, inodeOf));
+      if (!place || condition === 'intact') continue;
+      if (condition === 'remade') {
+        log.info({ place: key }, 'the engine has made a namespace anew; its rules are put there again');
+        doubt(place.sandbox?.path ?? '');
+      } else log.warn({ place: key }, 'rules were taken away by somebody else; they are put back');
       place.distrust();
-      wake({});
+      wake(condition === 'remade' ? { namespaces: true } : {});
     }
     if (turn % 2 === 0) wake({ firewall: true });
     if (turn % 3 === 0) wake({ ports: true });
@@ -50,12 +56,15 @@ export async function keepRepaired(
 }
 
 /** What can't be seen is not known to be gone; a namespace that is another by now is not looked at. */
-async function isIntact(place: PlaceRules, inodeOf: Repairable['inodeOf']): Promise<boolean> {
+async function conditionOf(place: PlaceRules, inodeOf: Repairable['inodeOf']): Promise<Condition> {
   const { path, inode } = place.sandbox ?? { path: '', inode: 0 };
+  const isOther = async (): Promise<boolean> => path !== '' && (await inodeOf(path)) !== inode;
   try {
-    if (path !== '' && (await inodeOf(path)) !== inode) return true;
-    return await place.intact();
+    if (await isOther()) return 'intact';
+    const condition = await place.condition();
+    // The engine takes a namespace apart before its file goes.
+    return condition === 'intact' || (await isOther()) ? 'intact' : condition;
   } catch {
-    return true;
+    return 'intact';
   }
 }

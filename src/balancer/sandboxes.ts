@@ -12,11 +12,13 @@ export interface Sandbox {
   readonly inode: number;
   /** The interface on the overlay; '' where there is none of importance. */
   readonly device: string;
+  /** Of that interface; 0 where there is none. */
+  readonly deviceIndex: number;
   /** Of the mesh's sandbox: its address on docker_gwbridge, with its prefix: `172.18.0.2/16`. */
   readonly outerAddress: string;
 }
 
-export const HOST_SANDBOX: Sandbox = { path: '', inode: 0, device: '', outerAddress: '' };
+export const HOST_SANDBOX: Sandbox = { path: '', inode: 0, device: '', deviceIndex: 0, outerAddress: '' };
 
 const AT_ONCE = 4;
 
@@ -60,6 +62,11 @@ export class Sandboxes {
     return { found, waiting };
   }
 
+  /** The engine seems to have made it anew, under the same number. */
+  doubt(path: string): void {
+    this.#proved.delete(path);
+  }
+
   async #prove(file: NetnsFile, network: BalancedNetwork): Promise<Sandbox | undefined> {
     const address = network.address.split('/')[0] ?? '';
     const known = this.#proved.get(file.path);
@@ -74,6 +81,7 @@ export class Sandboxes {
       path: file.path,
       inode: file.inode,
       device: own.name,
+      deviceIndex: own.index,
       outerAddress: outside ? `${outside.address}/${outside.prefix}` : '',
     };
     this.#proved.set(file.path, { address, sandbox });

@@ -74,7 +74,7 @@ export class TaskSandboxes {
       const answer = wanted.length === 0 ? [] : await this.#engine.sandboxes(wanted, within);
       for (const { taskId, path } of answer) {
         const inode = await this.#inodeOf(path);
-        if (inode !== 0) found.set(taskId, { path, inode, device: '', outerAddress: '' });
+        if (inode !== 0) found.set(taskId, { path, inode, device: '', deviceIndex: 0, outerAddress: '' });
       }
     } catch (error) {
       this.#log.debug({ err: messageOf(error) }, 'the engine does not tell the namespaces of tasks');

@@ -124,7 +124,7 @@ export class BalancerRun {
   /** Listens in on what the balancer says of itself. */
   #heard(source: EndpointsSource): EndpointsSource {
     return {
-      watch: (signal) => source.watch(signal),
+      watch: (signal, needs) => source.watch(signal, needs),
       answer: (questionId, findings) => source.answer(questionId, findings),
       report: (report) => {
         this.#see(report);

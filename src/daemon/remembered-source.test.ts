@@ -5,7 +5,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Bell } from '../base/bell.ts';
 import { MONOTONIC } from '../base/clock.ts';
 import { createLog } from '../base/log.ts';
-import type { BalancedNetwork, EndpointsSource, EndpointsUpdate, ServiceEndpoints } from '../model/index.ts';
+import type {
+  BalancedNetwork,
+  EndpointsNeeds,
+  EndpointsSource,
+  EndpointsUpdate,
+  ServiceEndpoints,
+} from '../model/index.ts';
 import { readRemembered, saveRemembered, type WorkerPlace } from './balancer-memory.ts';
 import { RememberedSource } from './remembered-source.ts';
 
@@ -40,6 +46,7 @@ const service = (networkId: string, serviceId: string, ...tasks: string[]): Serv
 
 /** A source that says what it is told to say. */
 class Script implements EndpointsSource {
+  readonly needs: EndpointsNeeds[] = [];
   readonly #said: EndpointsUpdate[] = [];
   readonly #bell = new Bell();
 
@@ -48,7 +55,11 @@ class Script implements EndpointsSource {
     this.#bell.ring();
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<EndpointsUpdate, void, undefined> {
+  async *watch(
+    signal: AbortSignal,
+    needs: EndpointsNeeds = 'all',
+  ): AsyncGenerator<EndpointsUpdate, void, undefined> {
+    this.needs.push(needs);
     while (await this.#bell.heard(signal)) yield* this.#said.splice(0);
   }
 
@@ -75,7 +86,7 @@ interface Run extends AsyncDisposable {
 }
 
 /** Follows a source whose manager has all the patience of this test, or none. */
-function follow(patience: 'ends' | 'lasts', place = PLACE): Run {
+function follow(patience: 'ends' | 'lasts', place = PLACE, needs: EndpointsNeeds = 'all'): Run {
   const live = new Script();
   const stop = new AbortController();
   const late = Promise.withResolvers<unknown>();
@@ -97,7 +108,7 @@ function follow(patience: 'ends' | 'lasts', place = PLACE): Run {
   });
   const updates: EndpointsUpdate[] = [];
   const running = (async () => {
-    for await (const update of source.watch(stop.signal)) updates.push(update);
+    for await (const update of source.watch(stop.signal, needs)) updates.push(update);
   })();
   return {
     ...{ live, updates, source, late: late.promise },
@@ -128,6 +139,16 @@ async function remember(): Promise<void> {
   run.live.say({ version: 3, goneNetworks: ['n3'] });
   await run.at(2);
 }
+
+test('who is told questions alone keeps nothing to follow, and what was kept is gone', async () => {
+  await remember();
+  await using run = follow('ends', PLACE, 'questions');
+  run.live.say({ version: 1, full: true });
+  expect(await run.at(0)).toMatchObject({ version: 1 });
+  expect(run.live.needs).toEqual(['questions']);
+  await expect.poll(() => readRemembered(path)?.told, { timeout: 10_000 }).toBeUndefined();
+  expect(readRemembered(path)?.place).toEqual(PLACE);
+});
 
 test('what was said is kept by the end, 0600, and is where the next begins while no manager answers', async () => {
   await remember();

@@ -6,11 +6,12 @@ import type {
   BalancedNetwork,
   BalancerReport,
   DoctorFinding,
+  EndpointsNeeds,
   EndpointsSource,
   EndpointsUpdate,
   ServiceEndpoints,
 } from '../model/index.ts';
-import { readRemembered, saveRemembered, type WorkerPlace } from './balancer-memory.ts';
+import { readRemembered, saveRemembered, type Told, type WorkerPlace } from './balancer-memory.ts';
 
 export interface RememberedOptions {
   readonly live: EndpointsSource;
@@ -40,21 +41,26 @@ export class RememberedSource implements EndpointsSource {
   readonly #services = new Map<string, ServiceEndpoints>();
   readonly #bell = new Bell();
   #unsaved = false;
+  #needs: EndpointsNeeds = 'all';
   #wasFull = false;
 
   constructor(options: RememberedOptions) {
     this.#options = options;
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<EndpointsUpdate, void, undefined> {
+  async *watch(
+    signal: AbortSignal,
+    needs: EndpointsNeeds = 'all',
+  ): AsyncGenerator<EndpointsUpdate, void, undefined> {
     const { live, clock } = this.#options;
+    this.#needs = needs;
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);
     const saving = this.#keepSaving(either);
-    const updates = live.watch(either)[Symbol.asyncIterator]();
+    const updates = live.watch(either, needs)[Symbol.asyncIterator]();
     try {
       let next = updates.next();
-      if (!(await isSoon(next, clock, either))) {
+      if (needs === 'all' && !(await isSoon(next, clock, either))) {
         const remembered = this.#recall();
         if (remembered && !either.aborted) yield remembered;
       }
@@ -134,6 +140,12 @@ export class RememberedSource implements EndpointsSource {
     await this.#save();
   }
 
+  /** Who balances nothing is told nothing, which is not to be followed when he does. */
+  get #told(): Told | undefined {
+    if (this.#needs === 'questions') return undefined;
+    return { networks: [...this.#networks.values()], services: [...this.#services.values()] };
+  }
+
   async #save(): Promise<void> {
     if (!this.#unsaved) return;
     const { path, place, touched, log } = this.#options;
@@ -142,7 +154,7 @@ export class RememberedSource implements EndpointsSource {
       await saveRemembered(path, {
         place: place(),
         touched: touched(),
-        told: { networks: [...this.#networks.values()], services: [...this.#services.values()] },
+        told: this.#told,
       });
     } catch (error) {
       log.warn({ path, err: messageOf(error) }, 'What is balanced could not be saved');

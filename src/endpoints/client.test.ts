@@ -23,6 +23,7 @@ import { MONOTONIC } from '../base/clock.ts';
 import { createLog } from '../base/log.ts';
 import type { BalancerReport, EndpointsUpdate } from '../model/index.ts';
 import { callerOf } from '../swarmkit/index.ts';
+import { REPLACED } from './ends.ts';
 import { connectEndpoints, type RemoteEndpoints, type RemoteOptions } from './client.ts';
 
 type Said = MessageInitShape<typeof UpdateSchema>;
@@ -35,12 +36,18 @@ class Script {
   watches = 0;
   refusal: ConnectError | undefined;
   isSilent = false;
+  /** Ends each watch after its first update. */
+  ending: ConnectError | undefined;
+  readonly asked: boolean[] = [];
   #queue: Said[] = [];
   #wake = Promise.withResolvers<void>();
 
   routes(router: ConnectRouter): void {
     router.service(Endpoints, {
-      watch: (_request, context) => this.#watch(context),
+      watch: ({ questionsOnly }, context) => {
+        this.asked.push(questionsOnly);
+        return this.#watch(context);
+      },
       report: (request) => {
         if (this.refusal) throw this.refusal;
         this.reports.push(request);
@@ -67,6 +74,7 @@ class Script {
     );
     const own = this.watches;
     if (!this.isSilent) yield create(UpdateSchema, { version: 1n, full: true });
+    if (this.ending) throw this.ending;
     while (!context.signal.aborted && own === this.watches) {
       for (const next of this.#queue.splice(0)) yield create(UpdateSchema, next);
       this.#wake = Promise.withResolvers<void>();
@@ -318,6 +326,34 @@ test('a renewed certificate is shown over a new connection', async () => {
   node = await renewCertificate(swarm.addr, node);
   source.reconnect();
   expect(await at(1)).toMatchObject({ version: 2, full: true });
+});
+
+test('two that follow with one certificate leave one another longer and longer turns, and say it once', async () => {
+  script.ending = REPLACED();
+  const pauses: number[] = [];
+  const pause: typeof MONOTONIC.pause = (ms, signal) => {
+    pauses.push(ms);
+    return MONOTONIC.pause(1, signal);
+  };
+  follow({ clock: { ...MONOTONIC, pause } });
+  await until(() => script.watches >= 6);
+  const turns = pauses.filter((ms) => ms >= 1_000);
+  expect(turns.length).toBeGreaterThanOrEqual(5);
+  expect(turns).toEqual([...turns].sort((a, b) => a - b));
+  expect(turns[4]).toBeGreaterThan(8 * (turns[0] ?? Infinity));
+  expect(said("with this node's certificate")).toBe(1);
+});
+
+test('who needs questions alone says so', async () => {
+  const source = follow().source;
+  await until(() => script.asked.length === 1);
+  stop.abort();
+  const again = new AbortController();
+  const watching = source.watch(again.signal, 'questions')[Symbol.asyncIterator]();
+  await watching.next();
+  expect(script.asked).toEqual([false, true]);
+  again.abort();
+  await watching.next();
 });
 
 test('a certificate that cannot be read, or is none, is a reason and no end', async () => {

@@ -3,12 +3,19 @@ import { backoffMs } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { BalancerReport, DoctorFinding, EndpointsSource, EndpointsUpdate } from '../model/index.ts';
+import type {
+  BalancerReport,
+  DoctorFinding,
+  EndpointsNeeds,
+  EndpointsSource,
+  EndpointsUpdate,
+} from '../model/index.ts';
 import type { SwarmCredentials } from '../swarmkit/index.ts';
 import { linkTo, type LinkTimes } from './client-link.ts';
 import { Outbox } from './client-outbox.ts';
 import { wholeUpdates } from './client-parts.ts';
 import { updateFromWire, versionOf } from './client-wire.ts';
+import { isReplaced } from './ends.ts';
 
 /** Where a worker's balancer finds its managers. */
 export interface RemoteOptions {
@@ -36,6 +43,10 @@ const LAST_RETRY_MS = 8_000;
 /** Managers that do not know this service are Docker's own; one of them may become one of ours. */
 const UNAWARE_MS = 5 * 60_000;
 const LOOK_AGAIN_MS = 5_000;
+/** Between turns with another that has this node's certificate; one that has not come back for longer is gone. */
+const RIVAL_FIRST_MS = 5_000;
+const RIVAL_LAST_MS = 5 * 60_000;
+const RIVAL_GONE_MS = 30 * 60_000;
 /** Of managers that fail in turns, each in its own way. */
 const REASONS_MAX = 8;
 
@@ -63,8 +74,12 @@ class RemoteSource implements RemoteEndpoints {
     this.#turn = Math.floor(random() * 16);
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<EndpointsUpdate, void, undefined> {
+  async *watch(
+    signal: AbortSignal,
+    needs: EndpointsNeeds = 'all',
+  ): AsyncGenerator<EndpointsUpdate, void, undefined> {
     const { clock, random } = this.#options;
+    let rivals = 0;
     for (let failures = 0; !signal.aborted;) {
       const addr = this.#choose();
       if (addr === undefined) {
@@ -73,18 +88,31 @@ class RemoteSource implements RemoteEndpoints {
       }
       this.#link = new AbortController();
       const link = this.#link;
+      const beganMs = clock.nowMs();
       try {
-        for await (const update of this.#follow(addr, link, signal)) {
+        for await (const update of this.#follow(addr, link, needs, signal)) {
           failures = 0;
           yield update;
         }
       } catch (error) {
         if (signal.aborted) return;
         if (link.signal.reason === RENEWED) continue;
+        if (isReplaced(error)) {
+          if (clock.nowMs() - beganMs > RIVAL_GONE_MS) rivals = 0;
+          await this.#yieldTo(rivals++, signal);
+          continue;
+        }
         this.#note(addr, error);
       }
       await clock.pause(backoffMs(failures++, FIRST_RETRY_MS, LAST_RETRY_MS, random), signal);
     }
+  }
+
+  /** Two that always took the stream from one another would both learn nothing else. */
+  #yieldTo(rivals: number, signal: AbortSignal): Promise<void> {
+    const { clock, random, log } = this.#options;
+    if (this.#isNews(RIVAL)) log.warn(RIVAL);
+    return clock.pause(backoffMs(rivals, RIVAL_FIRST_MS, RIVAL_LAST_MS, random), signal);
   }
 
   report(report: BalancerReport): Promise<void> {
@@ -116,6 +144,7 @@ class RemoteSource implements RemoteEndpoints {
   async *#follow(
     addr: string,
     link: AbortController,
+    needs: EndpointsNeeds,
     signal: AbortSignal,
   ): AsyncGenerator<EndpointsUpdate, void, undefined> {
     const { credentials, linkTimes = LINK_TIMES, log } = this.#options;
@@ -126,16 +155,17 @@ class RemoteSource implements RemoteEndpoints {
     let firstAt: number | undefined;
     let lastAt = 0;
     let sending: Promise<void> | undefined;
+    const request = { questionsOnly: needs === 'questions' };
     const versionAt = (own: number): number =>
       own <= before || firstAt === undefined ? 0 : own - before - 1 + firstAt;
     try {
-      for await (const message of wholeUpdates(connection.client.watch({}, { signal: ended }))) {
+      for await (const message of wholeUpdates(connection.client.watch(request, { signal: ended }))) {
         clearTimeout(late);
         const at = versionOf(message);
         if (firstAt === undefined) {
           if (!message.full) throw new ConnectError('the first update is not everything', Code.Internal);
           firstAt = at;
-          this.#said.clear();
+          this.#forgetSaid();
           log.info({ addr }, 'A manager tells what to balance');
         } else if (at < lastAt) throw new ConnectError('the versions of updates go back', Code.Internal);
         lastAt = at;
@@ -150,7 +180,7 @@ class RemoteSource implements RemoteEndpoints {
       // An abort of ours shows as a cancelled call: its reason says more.
       if (link.signal.aborted && !signal.aborted) throw link.signal.reason;
       // HTTP/2 has many words for a manager that went away.
-      throw firstAt !== undefined && isLoss(error) ? ENDED : error;
+      throw firstAt !== undefined && isLoss(error) && !isReplaced(error) ? ENDED : error;
     } finally {
       clearTimeout(late);
       link.abort();
@@ -174,6 +204,13 @@ class RemoteSource implements RemoteEndpoints {
     else log.debug({ addr, reason }, 'A manager does not tell what to balance');
   }
 
+  /** Whoever takes turns with another is answered each time. */
+  #forgetSaid(): void {
+    const hasRival = this.#said.has(RIVAL);
+    this.#said.clear();
+    if (hasRival) this.#said.add(RIVAL);
+  }
+
   /** Whether something is said the first time since a manager told what to balance. */
   #isNews(reason: string): boolean {
     const isNews = !this.#said.has(reason) && this.#said.size < REASONS_MAX;
@@ -192,5 +229,8 @@ const LOSSES: ReadonlySet<Code> = new Set([Code.Canceled, Code.Aborted, Code.Una
 const RENEWED = new Error('the certificate of this node was renewed');
 const NO_ANSWER = new Error('it does not answer');
 const ENDED = new ConnectError('the connection has ended', Code.Unavailable);
+const RIVAL =
+  "Another swarmd follows the managers with this node's certificate: is one of the hosts a copy of the other? Have the copy " +
+  'leave the swarm and join it anew. Until then each of the two hears of changes in turns, minutes late';
 const UNAWARE =
   "The managers of this swarm are Docker's own and know nothing of balancing: this host's virtual IPs and published ports are its engine's work";

@@ -4,6 +4,7 @@ import {
   type AnswerRequest,
   type ReportRequest,
   type Update,
+  type WatchRequest,
 } from '../../proto/generated/skep/endpoints_pb.js';
 import { orAborted } from '../base/async.ts';
 import { Bell } from '../base/bell.ts';
@@ -11,6 +12,7 @@ import { SwarmError } from '../base/errors.ts';
 import type {
   BalancerReport,
   DoctorFinding,
+  EndpointsNeeds,
   EndpointsSource,
   EndpointsUpdate,
   StopGate,
@@ -55,7 +57,7 @@ class SwarmEndpoints implements Endpoints {
 
   routes(router: ConnectRouter): void {
     router.service(EndpointsService, {
-      watch: (_request, call) => this.#watch(call),
+      watch: (request, call) => this.#watch(request, call),
       report: (request, call) => this.#report(request, call),
       answer: (request, call) => this.#answer(request, call),
     });
@@ -113,7 +115,7 @@ class SwarmEndpoints implements Endpoints {
 
   sourceOf(nodeId: string): EndpointsSource {
     return {
-      watch: (signal) => this.#watchHere(nodeId, signal),
+      watch: (signal, needs = 'all') => this.#watchHere(nodeId, needs, signal),
       report: async (report) => this.#live?.report(nodeId, report),
       answer: async (questionId, findings) =>
         this.#live?.followers.get(nodeId)?.answer(questionId, boundedFindings(findings)),
@@ -130,10 +132,10 @@ class SwarmEndpoints implements Endpoints {
     return requireNode(call, this.#context.store.view).id;
   }
 
-  async *#watch(call: HandlerContext): AsyncGenerator<Update> {
+  async *#watch({ questionsOnly }: WatchRequest, call: HandlerContext): AsyncGenerator<Update> {
     const live = this.#running();
     const nodeId = this.#caller(call);
-    const stream = live.follow(nodeId);
+    const stream = live.follow(nodeId, questionsOnly ? 'questions' : 'all');
     if (!stream) return;
     const giveUp = (): void => {
       this.#context.log.warn({ node: nodeId }, 'a balancer does not read what it is sent');
@@ -161,13 +163,17 @@ class SwarmEndpoints implements Endpoints {
   }
 
   /** Outlives stops and new starts of what it follows. */
-  async *#watchHere(nodeId: string, signal: AbortSignal): AsyncGenerator<EndpointsUpdate> {
+  async *#watchHere(
+    nodeId: string,
+    needs: EndpointsNeeds,
+    signal: AbortSignal,
+  ): AsyncGenerator<EndpointsUpdate> {
     const bell = new Bell();
     this.#bells.add(bell);
     try {
       while (!signal.aborted) {
         const live = this.#live;
-        const stream = live?.follow(nodeId);
+        const stream = live?.follow(nodeId, needs);
         if (live && stream) yield* this.#updates(live, stream, AbortSignal.any([stream.end.signal, signal]));
         if (this.#live) await this.#context.times.pause(AGAIN_MS, signal);
         else await bell.heard(signal);

@@ -1,7 +1,7 @@
 import { Alarms } from '../base/alarms.ts';
 import { Bell } from '../base/bell.ts';
 import { messageOf } from '../base/errors.ts';
-import type { BalancedNetwork, BalancerReport, Node, Task } from '../model/index.ts';
+import type { BalancedNetwork, BalancerReport, EndpointsNeeds, Node, Task } from '../model/index.ts';
 import type { LoopContext, StoreEvent } from '../store/index.ts';
 import { balancedNetwork, entriesOf, networksOf, nodeAddress } from './balanced-network.ts';
 import { boundedReport } from './bounded-report.ts';
@@ -75,10 +75,10 @@ export class LiveEndpoints implements Telling {
   }
 
   /** The node's stream from now on. Undefined where the store has no such node. */
-  follow(nodeId: string): UpdateStream | undefined {
+  follow(nodeId: string, needs: EndpointsNeeds): UpdateStream | undefined {
     const node = this.#context.store.view.get('node', nodeId);
     if (!node) return undefined;
-    const stream = new UpdateStream(nodeId, networksOf(node), this);
+    const stream = new UpdateStream(nodeId, networksOf(node), this, needs);
     this.followers.open(stream, REPLACED());
     return stream;
   }
@@ -173,7 +173,7 @@ export class LiveEndpoints implements Telling {
 
   #seeAttachments(node: Node, previous: Node | undefined): void {
     const stream = this.followers.streamOf(node.id);
-    if (!stream) return;
+    if (stream?.needs !== 'all') return;
     this.followers.setNetworks(stream, networksOf(node));
     for (const id of stream.networks)
       if (previous && nodeAddress(previous, id) !== nodeAddress(node, id)) stream.touchNetwork(id);

@@ -1,5 +1,11 @@
 import { Bell } from '../base/bell.ts';
-import type { BalancedNetwork, DoctorQuestion, EndpointsUpdate, ServiceEndpoints } from '../model/index.ts';
+import type {
+  BalancedNetwork,
+  DoctorQuestion,
+  EndpointsNeeds,
+  EndpointsUpdate,
+  ServiceEndpoints,
+} from '../model/index.ts';
 import { differing } from './differing.ts';
 import type { EndpointsKey } from './endpoint-table.ts';
 
@@ -22,7 +28,8 @@ export class UpdateStream {
   /** Ends the stream. */
   readonly end = new AbortController();
   readonly nodeId: string;
-  /** That the node takes part in. */
+  readonly needs: EndpointsNeeds;
+  /** That the node takes part in, and is told of. */
   networks: ReadonlySet<string>;
   /** The last that was told. */
   version = 0;
@@ -33,15 +40,22 @@ export class UpdateStream {
   readonly #whole = new Set<string>();
   readonly #questions = new Map<string, DoctorQuestion>();
 
-  constructor(nodeId: string, networks: ReadonlySet<string>, telling: Telling) {
+  constructor(
+    nodeId: string,
+    networks: ReadonlySet<string>,
+    telling: Telling,
+    needs: EndpointsNeeds = 'all',
+  ) {
     this.nodeId = nodeId;
-    this.networks = networks;
+    this.needs = needs;
+    this.networks = needs === 'all' ? networks : new Set();
     this.#telling = telling;
     this.changed.ring();
   }
 
   /** `whole`: with every service on it. */
   touchNetwork(networkId: string, whole = false): void {
+    if (this.needs === 'questions') return;
     this.#networks.add(networkId);
     if (whole) this.#whole.add(networkId);
     this.changed.ring();

@@ -184,6 +184,41 @@ describe('what a node is told', () => {
     stop.abort();
   });
 
+  it('is nothing but questions where the node does not balance, whatever happens to its networks', async () => {
+    const one = await swarm.balancer('node-1', { mode: 'engine' }, 'questions');
+    const nothing = { networks: [], goneNetworks: [], services: [], goneServices: [], questions: [] };
+    expect(one.updates).toMatchObject([{ ...nothing, full: true }]);
+    await swarm.store.update((tx) => tx.create('task', taskRow(WEB, 'node-2', 13, { id: 'web-2' })));
+    await changeNode('node-1', (node) => ({ ...node, attachments: [attachment('net-2', 201)] }));
+    const keeper = serviceRow('keeper', 9, {
+      ...{ networks: [INGRESS], ports: [port(80, 80)] },
+      labels: { 'skep.mesh.keep-client-address': 'true' },
+    });
+    await swarm.store.update((tx) => {
+      tx.create('service', keeper);
+      tx.create('task', taskRow(keeper, 'node-1', 14));
+      tx.create('node', nodeRow('node-7', 207, [INGRESS]));
+    });
+    await swarm.times.advance(SOON_MS);
+    expect(one.updates).toHaveLength(1);
+    const asked = swarm.endpoints.ask('node-1', 'web', AbortSignal.timeout(10_000));
+    await swarm.times.advance(SOON_MS);
+    const [question] = one.last?.questions ?? [];
+    expect(one.last).toMatchObject({ ...nothing, questions: [{ serviceId: 'web' }], full: false });
+    await one.answer(question?.id ?? '', 'by the engine');
+    expect(await asked).toMatchObject([{ text: 'by the engine' }]);
+    // Nor is it waited for.
+    expect(swarm.endpoints.reportOf('node-1')).toMatchObject({ mode: 'engine' });
+  });
+
+  it('is nothing but questions over the swarm’s port, too', async () => {
+    const stop = new AbortController();
+    const watch = swarm.client('node-1').watch({ questionsOnly: true }, { signal: stop.signal });
+    const first = await watch[Symbol.asyncIterator]().next();
+    expect(first.value).toMatchObject({ full: true, networks: [], services: [] });
+    stop.abort();
+  });
+
   it('goes on after a stop and a new start, in this process', async () => {
     const one = await swarm.balancer('node-1');
     const before = one.last?.version ?? 0;

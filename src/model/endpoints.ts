@@ -109,10 +109,13 @@ export interface DoctorFinding {
   readonly text: string;
 }
 
+/** A node that leaves balancing to its engine, or balances nothing, needs the doctor's questions alone. */
+export type EndpointsNeeds = 'all' | 'questions';
+
 /** Where a balancer learns what to do: its manager's process itself, or a manager over the swarm's port. */
 export interface EndpointsSource {
   /** First everything, then what changes; ends with the signal only. */
-  watch(signal: AbortSignal): AsyncIterable<EndpointsUpdate>;
+  watch(signal: AbortSignal, needs?: EndpointsNeeds): AsyncIterable<EndpointsUpdate>;
   /** Says what is in force. Never rejects: what can't be said now is said with the next. */
   report(report: BalancerReport): Promise<void>;
   /** Answers a question. Never rejects. */

@@ -64,6 +64,7 @@ export {
   type BalancerReport,
   type DoctorFinding,
   type DoctorQuestion,
+  type EndpointsNeeds,
   type EndpointsSource,
   type EndpointsUpdate,
   type MeshPort,

@@ -3,6 +3,7 @@ import { Endpoints as EndpointsService } from '../../proto/generated/skep/endpoi
 import { createEndpoints, type Endpoints, type EndpointsOptions } from '../../src/endpoints/index.ts';
 import type {
   BalancerReport,
+  EndpointsNeeds,
   EndpointsSource,
   EndpointsUpdate,
   ServiceEndpoints,
@@ -24,7 +25,11 @@ export interface InProcess {
   /** Errors that no code foresaw. */
   readonly faults: readonly string[];
   /** A balancer in this process; its first update has come. */
-  readonly balancer: (nodeId: string, says?: Partial<BalancerReport>) => Promise<Balancer>;
+  readonly balancer: (
+    nodeId: string,
+    says?: Partial<BalancerReport>,
+    needs?: EndpointsNeeds,
+  ) => Promise<Balancer>;
   readonly client: (nodeId: string) => Client<typeof EndpointsService>;
   /** Ends the run and begins another. */
   readonly restart: () => Promise<void>;
@@ -89,8 +94,8 @@ export async function startInProcess({
   };
   return {
     ...{ endpoints, store, times, lines: context.lines, faults, client },
-    balancer: async (nodeId, says) => {
-      const balancer = new Balancer(endpoints.sourceOf(nodeId), says);
+    balancer: async (nodeId, says, needs) => {
+      const balancer = new Balancer(endpoints.sourceOf(nodeId), says, needs);
       balancers.push(balancer);
       await times.settle();
       return balancer;
@@ -116,12 +121,14 @@ export class Balancer {
   isHeld = false;
   ended = false;
   readonly #source: EndpointsSource;
+  readonly #needs: EndpointsNeeds;
   #says: Partial<BalancerReport>;
   readonly #end = new AbortController();
   readonly #reading: Promise<void>;
 
-  constructor(source: EndpointsSource, says: Partial<BalancerReport> = {}) {
+  constructor(source: EndpointsSource, says: Partial<BalancerReport> = {}, needs: EndpointsNeeds = 'all') {
     this.#source = source;
+    this.#needs = needs;
     this.#says = says;
     this.#reading = this.#read();
   }
@@ -157,7 +164,7 @@ export class Balancer {
   }
 
   async #read(): Promise<void> {
-    for await (const update of this.#source.watch(this.#end.signal)) {
+    for await (const update of this.#source.watch(this.#end.signal, this.#needs)) {
       this.updates.push(update);
       if (update.full) this.services.clear();
       for (const one of update.services) this.services.set(`${one.networkId}/${one.serviceId}`, one);

@@ -16,6 +16,12 @@ export declare const file_skep_endpoints: GenFile;
  * @generated from message skep.v1.WatchRequest
  */
 export declare type WatchRequest = Message<"skep.v1.WatchRequest"> & {
+  /**
+   * The caller's node leaves balancing to its engine, or balances nothing: it is told no networks and no services.
+   *
+   * @generated from field: bool questions_only = 1;
+   */
+  questionsOnly: boolean;
 };
 
 /**

@@ -3,6 +3,8 @@ import { asArray, asNumber, asObject, asString } from '../../base/json.ts';
 /** A network interface of a namespace. */
 export interface Link {
   readonly name: string;
+  /** Of the interface, for as long as it is there; one that is made anew has another. */
+  readonly index: number;
   readonly mtu: number;
   readonly up: boolean;
   /** IPv4: `10.0.9.250`, without prefixes. */
@@ -19,6 +21,7 @@ export function readLinks(text: string): readonly Link[] {
     .map(asObject)
     .map((link) => ({
       name: asString(link.ifname),
+      index: asNumber(link.ifindex),
       mtu: asNumber(link.mtu),
       up: asArray(link.flags).includes('UP'),
       addresses: asArray(link.addr_info)

@@ -5,8 +5,12 @@ import type { MeshPortRef } from '../../model/index.ts';
 import { overlayText, type OverlayEntries } from '../peers/testing.ts';
 import { portKey } from '../ports/reserved-ports.ts';
 
+/** No two interfaces of a host have had the same. */
+let lastIndex = 0;
+
 interface FakeLink {
   readonly name: string;
+  readonly index: number;
   readonly addresses: { address: string; prefix: number; label: string }[];
 }
 
@@ -31,7 +35,8 @@ export class FakeNamespace {
 
   link(name: string, address: string): this {
     const [local = '', prefix = ''] = address.split('/');
-    this.links.push({ name, addresses: [{ address: local, prefix: Number(prefix), label: name }] });
+    const index = ++lastIndex;
+    this.links.push({ name, index, addresses: [{ address: local, prefix: Number(prefix), label: name }] });
     return this;
   }
 
@@ -196,7 +201,8 @@ function shownSeal({ seal }: FakeNamespace): CommandResult {
 }
 
 function shownLinks({ links }: FakeNamespace): CommandResult {
-  const shown = links.map(({ name, addresses }) => ({
+  const shown = links.map(({ name, index, addresses }) => ({
+    ifindex: index,
     ifname: name,
     mtu: 1450,
     flags: ['UP'],

@@ -1,12 +1,20 @@
 import { pause } from '../../base/async.ts';
 import { Bell } from '../../base/bell.ts';
 import type { Times } from '../../base/clock.ts';
-import type { BalancerReport, DoctorFinding, EndpointsSource, EndpointsUpdate } from '../../model/index.ts';
+import type {
+  BalancerReport,
+  DoctorFinding,
+  EndpointsNeeds,
+  EndpointsSource,
+  EndpointsUpdate,
+} from '../../model/index.ts';
 
 /** A manager that tells what a test says, and remembers what it is told. */
 export class FakeSource implements EndpointsSource {
   readonly reports: BalancerReport[] = [];
   readonly answers = new Map<string, readonly DoctorFinding[]>();
+  /** What was asked for, with each watch. */
+  readonly needs: EndpointsNeeds[] = [];
   readonly #updates: EndpointsUpdate[] = [];
   readonly #bell = new Bell();
   #version = 0;
@@ -20,7 +28,8 @@ export class FakeSource implements EndpointsSource {
     return version;
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<EndpointsUpdate> {
+  async *watch(signal: AbortSignal, needs: EndpointsNeeds = 'all'): AsyncGenerator<EndpointsUpdate> {
+    this.needs.push(needs);
     while (await this.#bell.heard(signal)) yield* this.#updates.splice(0);
   }
 
