@@ -130,6 +130,7 @@ export class LiveEndpoints implements Telling {
       case 'cluster':
       case 'secret':
       case 'config':
+      case 'seal':
     }
   }
 
