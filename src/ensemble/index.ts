@@ -1,5 +1,7 @@
 /** The door of the ensemble: the etcd that a swarm's managers run themselves. */
 export { createEnsembleCa, type EnsembleCa } from './authority.ts';
+export { runCare, type CareOptions } from './care.ts';
+export { followMembers, type FollowOptions } from './follow-members.ts';
 export { findEtcd, type EtcdProgram } from './find-etcd.ts';
 export { prepareFirst, prepareJoining, type Admission, type NewMember } from './found.ts';
 export { LocalMember, type LocalMemberOptions } from './local-member.ts';

@@ -3,7 +3,8 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, type DatabaseSync } from 'node:sqlite';
 import { SwarmError } from '../base/errors.ts';
-import { sqliteReason } from './sqlite-file.ts';
+import { openStateFile, sqliteReason, statePath } from './sqlite-file.ts';
+import type { Row } from './types.ts';
 
 /** All pages in one step, off this thread: the connection must not be written through meanwhile. */
 const ALL_PAGES = 0x7fff_ffff;
@@ -13,20 +14,51 @@ const ALL_PAGES = 0x7fff_ffff;
  * that nobody else takes the name.
  */
 export async function writeBackup(database: DatabaseSync, path: string): Promise<void> {
+  await named(path, async (draft) => {
+    closeSync(openSync(draft, 'wx', 0o600));
+    await backup(database, draft, { rate: ALL_PAGES });
+    return draft;
+  });
+}
+
+/** Writes rows that something else keeps as the same kind of file, which is restored as any other. */
+export async function writeRowsBackup(
+  { revision, rows }: { readonly revision: number; readonly rows: Iterable<Row> },
+  path: string,
+): Promise<void> {
+  await named(path, (folder) => {
+    const { database } = openStateFile(folder);
+    try {
+      database.exec('BEGIN');
+      const put = database.prepare('INSERT INTO rows (tbl, id, json, payload) VALUES (?, ?, ?, ?)');
+      for (const { table, id, json, payload } of rows) put.run(table, id, json, payload ?? null);
+      database.prepare('UPDATE commits SET revision = ?').run(revision);
+      database.exec('COMMIT');
+      // One file, without a log.
+      database.exec('PRAGMA journal_mode = DELETE');
+    } finally {
+      database.close();
+    }
+    return statePath(folder);
+  });
+}
+
+/** Has a file made under another name, from which it gets its own when it is whole; returns where it lies until then. */
+async function named(path: string, make: (draft: string) => string | Promise<string>): Promise<void> {
   const draft = `${path}.partial-${randomBytes(4).toString('hex')}`;
   reserve(path);
   try {
-    closeSync(openSync(draft, 'wx', 0o600));
-    await backup(database, draft, { rate: ALL_PAGES });
-    syncFile(draft);
-    renameSync(draft, path);
+    const made = await make(draft);
+    syncFile(made);
+    renameSync(made, path);
     syncFile(dirname(path));
   } catch (error) {
-    rmSync(draft, { force: true });
     rmSync(path, { force: true });
     throw new SwarmError('unavailable', `cannot write the backup '${path}': ${sqliteReason(error)}`, {
       cause: error,
     });
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
   }
 }
 

@@ -24,6 +24,7 @@ export {
   type View,
 } from './types.ts';
 export { parseEtcdAddress, type EtcdAddress } from './etcd/address.ts';
+export { backupEtcd } from './etcd/backup.ts';
 export { EtcdClient, type EtcdOptions } from './etcd/client.ts';
 export { createCluster, findCluster, LAYOUT, removeCluster } from './etcd/cluster.ts';
 export { Lead, type Leader, type LeadOptions, type Term } from './etcd/lead.ts';

@@ -11,6 +11,7 @@ import {
 import { createCluster, findCluster } from '../../src/store/index.ts';
 import { until } from '../hosts/index.ts';
 import { asked, newMember, serving } from './member-place.ts';
+import { program } from './member-program.ts';
 import { clientOfAll, joinMember, startEnsemble } from './three-members.ts';
 
 const SOON_MS = 30_000;
@@ -76,6 +77,26 @@ it('loses a member that is removed, which is told and does not come back', { tim
   expect(again.id).not.toBe(two?.id);
   expect(await findCluster(clientOfAll([again]), '/skep', asked())).toBe('swarm1');
 });
+
+it(
+  'has members of etcd 3.4 and 3.5 side by side, and changes one for the other',
+  { timeout: 120_000 },
+  async () => {
+    const [one] = await startEnsemble(1);
+    const two = await joinMember(one, 'two', { program: await program('3.5') });
+    await createCluster(clientOfAll([one]), '/skep', 'swarm1', asked());
+    expect(await findCluster(clientOfAll([two]), '/skep', asked())).toBe('swarm1');
+    await one.member.stop();
+    await serving(one.folder, { program: await program('3.5') });
+    const client = clientOfAll([one, two]);
+    const status = await until('both are newer', SOON_MS, async () => {
+      const found = await ensembleStatus(client, (at) => two.member.clientOf(at), { signal: asked().signal });
+      return found.members.every(({ answer }) => answer?.version.startsWith('3.5.')) ? found : undefined;
+    });
+    expect(status.hasQuorum).toBe(true);
+    expect(await findCluster(client, '/skep', asked())).toBe('swarm1');
+  },
+);
 
 it('admits the same member once, and another in the place of one that never came', async () => {
   const [one] = await startEnsemble(1);

@@ -8,6 +8,7 @@ import {
   prepareJoining,
   promoteMember,
   type LocalMember,
+  type LocalMemberOptions,
   type MemberFolder,
 } from '../../src/ensemble/index.ts';
 import type { EtcdClient } from '../../src/store/index.ts';
@@ -20,7 +21,11 @@ export interface JoinedMember {
 }
 
 /** Has another member come in, as a host would: admitted, started, given its vote. */
-export async function joinMember(first: JoinedMember, name: string): Promise<JoinedMember> {
+export async function joinMember(
+  first: JoinedMember,
+  name: string,
+  options: Partial<LocalMemberOptions> = {},
+): Promise<JoinedMember> {
   const client = first.member.client();
   onTestFinished(() => client.close());
   const place = await newMember(name);
@@ -32,7 +37,7 @@ export async function joinMember(first: JoinedMember, name: string): Promise<Joi
     { token: first.member.config.token, initialCluster: admitted.initialCluster },
     first.folder.certificates.readCa(),
   );
-  const { member } = await serving(folder);
+  const { member } = await serving(folder, options);
   await promoteMember(client, admitted.member.id, asked());
   return { folder, member, id: admitted.member.id };
 }

@@ -51,7 +51,8 @@ const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [25, 400];
 export class EtcdClient {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly #lines: readonly Line[];
+  #lines: readonly Line[];
+  readonly #tls: EtcdOptions['tls'];
   readonly #user: { readonly name: string; readonly password: string } | undefined;
   #current = 0;
   #token: string | undefined;
@@ -59,6 +60,7 @@ export class EtcdClient {
   constructor(options: EtcdOptions) {
     this.clock = options.clock ?? MONOTONIC;
     this.random = options.random ?? Math.random;
+    this.#tls = options.tls;
     this.#lines = options.endpoints.map((endpoint) => new Line(endpoint, options.tls));
     const { user, password } = options;
     this.#user = user === undefined ? undefined : { name: user, password: password ?? '' };
@@ -125,6 +127,18 @@ export class EtcdClient {
       await wire.maintenance.status({}, { ...options, headers });
       return { endpoint: line.endpoint, wire, headers, drop: () => this.#give(line, wire) };
     });
+  }
+
+  /** Has other endpoints from now on, at least one; where the present one is among them, its connection stays. */
+  reach(endpoints: readonly string[]): void {
+    if (endpoints.length === 0) return;
+    const former = this.#lines;
+    const present = former[this.#current];
+    this.#lines = endpoints.map(
+      (endpoint) => former.find((line) => line.endpoint === endpoint) ?? new Line(endpoint, this.#tls),
+    );
+    this.#current = present ? Math.max(0, this.#lines.indexOf(present)) : 0;
+    for (const line of former) if (!this.#lines.includes(line)) line.drop();
   }
 
   close(): void {

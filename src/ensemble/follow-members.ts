@@ -1,0 +1,36 @@
+import type { Clock } from '../base/clock.ts';
+import type { EtcdClient } from '../store/index.ts';
+import { listMembers } from './members.ts';
+import { endpointOf } from './places.ts';
+
+export interface FollowOptions {
+  /** Gets its endpoints from here on. */
+  readonly client: EtcdClient;
+  /** The member of this host, asked first; none where it has none. */
+  readonly own?: string;
+  readonly clock: Clock;
+  readonly everyMs?: number;
+}
+
+const EVERY_MS = 5_000;
+
+/** Keeps a client's endpoints those of the members, until the signal fires: they come, go and change their addresses. */
+export async function followMembers(
+  { client, own, clock, everyMs = EVERY_MS }: FollowOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  let known = '';
+  while (!signal.aborted) {
+    const members = await listMembers(client, { signal }).catch(() => []);
+    // A learner answers no question about the state.
+    const others = members.filter(({ isLearner }) => !isLearner).flatMap(({ clientUrls }) => clientUrls);
+    const endpoints = [...new Set([...(own === undefined ? [] : [own]), ...others.map(endpointOf)])].sort(
+      (a, b) => Number(b === own) - Number(a === own),
+    );
+    if (others.length > 0 && endpoints.join() !== known) {
+      client.reach(endpoints);
+      known = endpoints.join();
+    }
+    await clock.pause(everyMs, signal);
+  }
+}
