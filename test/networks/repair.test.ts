@@ -55,8 +55,12 @@ test('an address that a namespace answered for', async () => {
 // Not the manager's: the other engines would not find its new gossip for a minute.
 test('namespaces that engines make anew when they are restarted', async () => {
   const [, ...workers] = swarm.balancing;
+  const thefts = (): number =>
+    swarm.swarmds.reduce((sum, { log }) => sum + log.split('taken away by somebody else').length, 0);
+  const before = thefts();
   await Promise.all(workers.map((host) => host.restart()));
   await answered();
+  expect(thefts()).toBe(before);
 });
 
 test("the openings in a firewall that drops what it does not know, with the engine's own rules flushed", async () => {
