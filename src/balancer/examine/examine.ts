@@ -11,7 +11,7 @@ import { sandboxName } from '../sandboxes.ts';
 import type { OverlayPeers } from '../peers/overlay-peers.ts';
 import type { KnownState } from '../state.ts';
 import { fault, ok } from './finding.ts';
-import { entryLinks } from './passage/entry-links.ts';
+import { entriesIn } from './passage/entry-links.ts';
 import { forwardingFindings } from './passage/forwarding.ts';
 import { passageFindings } from './passage/passage-findings.ts';
 import { peerFindings } from './peers.ts';
@@ -121,11 +121,11 @@ async function passageOf(
   const { meshAddress } = enforcement.facts;
   const services = endpoints.length > 0 ? endpoints : [...state.services.values()];
   try {
-    const links = entryLinks(await kernel.links(''));
-    const forwarding = await forwardingFindings(kernel, links);
+    const entries = entriesIn(await kernel.links(''));
+    const forwarding = await forwardingFindings(kernel, entries);
     const openings = await openingsFinding(firewall, meshAddress);
     if (openings.verdict === 'fault') return [...forwarding, openings];
-    const question = { meshAddress, ports: services.flatMap(soundPorts), links };
+    const question = { meshAddress, ports: services.flatMap(soundPorts), entries };
     const dropped = await passageFindings(kernel, () => firewall.listing(), question);
     return [...forwarding, ...(dropped.length > 0 ? dropped : [openings])];
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { DoctorFinding } from '../../../model/index.ts';
 import { fault } from '../finding.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
+import type { Entry } from './entry-links.ts';
 import { GATEWAY_BRIDGE } from '../../rules/index.ts';
 
 const ALL = 'net/ipv4/ip_forward';
@@ -8,8 +9,9 @@ const ALL = 'net/ipv4/ip_forward';
 /** Whether the kernel forwards anything between other hosts and the mesh. Throws where that can't be seen. */
 export async function forwardingFindings(
   kernel: Kernel,
-  links: readonly string[],
+  entries: readonly Entry[],
 ): Promise<readonly DoctorFinding[]> {
+  const links = new Set(entries.map(({ link }) => link));
   const paths = [ALL, ...[GATEWAY_BRIDGE, ...links].map((link) => `net/ipv4/conf/${link}/forwarding`)];
   const values = await Promise.all(paths.map((path) => kernel.settings('', [path])));
   const off = paths.filter((_, at) => values[at]?.[0] === '0');

@@ -101,6 +101,10 @@ function conditionOf(option: string, values: readonly string[]): ((packets: Pack
     case '--sport':
     case '--sports':
       return ({ sourcePort }) => inPorts(sourcePort, value);
+    case '--ctorigdst': {
+      const isIn = addressesIn(value);
+      return ({ publishedAt }) => isIn(publishedAt);
+    }
     case '--ctorigdstport':
       return ({ publishedPort }) => inPorts(publishedPort, value);
     case '--ctstate':

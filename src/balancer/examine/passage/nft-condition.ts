@@ -102,6 +102,14 @@ function hasTracked({ key, dir }: Json): Has | undefined {
     case 'direction':
       return (right) => (packets) =>
         when((right === 'original' || right === 0) === (packets.state === 'new'));
+    case 'ip daddr':
+    case 'daddr': {
+      if (dir !== 'original') return undefined;
+      return (right) => {
+        const isIn = blockOf(right);
+        return (packets) => isIn(packets.publishedAt);
+      };
+    }
     case 'proto-dst':
       return dir === 'original' ? (right) => (packets) => inRange(packets.publishedPort, right) : undefined;
     default:

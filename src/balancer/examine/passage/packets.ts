@@ -12,7 +12,8 @@ export interface Packets {
   /** 0 for any. */
   readonly sourcePort: number;
   readonly destinationPort: number;
-  /** To which clients have sent them, before a translation. */
+  /** Where clients have sent them, before a translation. */
+  readonly publishedAt: string;
   readonly publishedPort: number;
   /** The first of a connection, or an answer to it. The destination of both was translated on this host. */
   readonly state: 'new' | 'established';

@@ -3,6 +3,7 @@ import type { DoctorFinding, MeshPortRef } from '../../../model/index.ts';
 import { fault, warning } from '../finding.ts';
 import type { Kernel } from '../../kernel/kernel.ts';
 import { GATEWAY_BRIDGE } from '../../rules/index.ts';
+import type { Entry } from './entry-links.ts';
 import { iptablesHook } from './iptables-hook.ts';
 import { nftHooks } from './nft-hooks.ts';
 import type { Packets } from './packets.ts';
@@ -10,7 +11,7 @@ import { walk, type Hook } from './walk.ts';
 
 /** What is looked at of a host's firewall, at most. */
 const MOST_PORTS = 16;
-const MOST_LINKS = 8;
+const MOST_ENTRIES = 8;
 /** What is named of each. */
 const MOST_NAMED = 5;
 const SUBJECT = 'firewall';
@@ -18,8 +19,7 @@ const SUBJECT = 'firewall';
 export interface PassageQuestion {
   readonly meshAddress: string;
   readonly ports: readonly MeshPortRef[];
-  /** By which other hosts' packets come. */
-  readonly links: readonly string[];
+  readonly entries: readonly Entry[];
 }
 
 /** What an owner's rules do with what is for published ports, and with the answers: nothing where they let all of it through. */
@@ -53,27 +53,31 @@ interface Drop {
   /** Nothing of it gets through. */
   readonly whole: boolean;
   readonly ports: Set<string>;
-  readonly links: Set<string>;
+  readonly entries: Set<Entry>;
 }
 
 function judge(hooks: readonly Hook[], question: PassageQuestion): DoctorFinding[] {
-  const links = question.links.slice(0, MOST_LINKS);
+  const entries = question.entries.slice(0, MOST_ENTRIES);
   const drops = new Map<string, Drop>();
-  for (const link of links)
+  for (const entry of entries)
     for (const port of question.ports.slice(0, MOST_PORTS))
-      for (const packets of bothWays(question.meshAddress, link, port))
-        for (const hook of hooks) note(drops, hook, packets, link);
+      for (const packets of bothWays(question.meshAddress, entry, port))
+        for (const hook of hooks) note(drops, hook, packets, entry);
   const all = [...drops.values()];
   // Who lets in by one interface what he drops at another means it.
-  const whole = all.filter((one) => one.whole && one.links.size === links.length);
+  const whole = all.filter((one) => one.whole && one.entries.size === entries.length);
   if (whole.length > 0) return whole.slice(0, MOST_NAMED).map((one) => fault(SUBJECT, wholeWords(one)));
   const [first, ...more] = all;
-  return first ? [warning(SUBJECT, partWords(first, more.length, first.links.size < links.length))] : [];
+  return first ? [warning(SUBJECT, partWords(first, more.length, first.entries.size < entries.length))] : [];
 }
 
 /** What comes in, and what goes back. */
-function bothWays(meshAddress: string, link: string, { protocol, published }: MeshPortRef): Packets[] {
-  const common = { protocol, publishedPort: published };
+function bothWays(
+  meshAddress: string,
+  { link, address }: Entry,
+  { protocol, published }: MeshPortRef,
+): Packets[] {
+  const common = { protocol, publishedAt: address, publishedPort: published };
   return [
     {
       ...common,
@@ -88,7 +92,7 @@ function bothWays(meshAddress: string, link: string, { protocol, published }: Me
   ];
 }
 
-function note(drops: Map<string, Drop>, hook: Hook, packets: Packets, link: string): void {
+function note(drops: Map<string, Drop>, hook: Hook, packets: Packets, entry: Entry): void {
   const passage = walk(hook, packets);
   const rule = passage.passes ? passage.drops[0] : passage.drops.at(-1);
   if (rule === undefined) return;
@@ -97,9 +101,9 @@ function note(drops: Map<string, Drop>, hook: Hook, packets: Packets, link: stri
   // Answers go to any port of any client: most rules would drop some.
   if (!whole && state === 'established') return;
   const key = `${whole} ${state} ${rule}`;
-  const drop = drops.get(key) ?? { hook, rule, state, whole, ports: new Set(), links: new Set() };
+  const drop = drops.get(key) ?? { hook, rule, state, whole, ports: new Set(), entries: new Set() };
   drop.ports.add(`${publishedPort}/${protocol}`);
-  drop.links.add(link);
+  drop.entries.add(entry);
   drops.set(key, drop);
 }
 
@@ -110,8 +114,9 @@ function wholeWords({ hook, rule, state, ports }: Drop): string {
   );
 }
 
-function partWords({ rule, state, ports, links }: Drop, more: number, bySome: boolean): string {
-  const where = bySome ? ` by ${some(links)}` : '';
+function partWords({ rule, state, ports, entries }: Drop, more: number, bySome: boolean): string {
+  const names = [...entries].map(({ link, address }) => `${link} (${address})`);
+  const where = bySome ? ` by ${some(new Set(names))}` : '';
   const others = more === 0 ? '' : `, and ${more} more like it`;
   return `Some of ${subjectOf(state, ports).replace('What', 'what')}${where} may be dropped, by ${rule}${others}`;
 }

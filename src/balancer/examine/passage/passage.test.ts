@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Kernel } from '../../kernel/kernel.ts';
 import { Firewall } from '../../firewall.ts';
 import { FakeHost } from '../../testing/fake-host.ts';
+import { type Entry } from './entry-links.ts';
 import { forwardingFindings } from './forwarding.ts';
 import { passageFindings } from './passage-findings.ts';
 
@@ -21,10 +22,13 @@ function host(...ownersRules: string[]): FakeHost {
   return one;
 }
 
-async function lines(one: FakeHost, links: readonly string[] = ['eth0']): Promise<string[]> {
+const ENTRY = { link: 'eth0', address: '192.168.0.2' };
+const OTHER = { link: 'eth1', address: '10.0.7.2' };
+
+async function lines(one: FakeHost, entries: readonly Entry[] = [ENTRY]): Promise<string[]> {
   const kernel = new Kernel(one.commands, 'ip skep', true);
   const firewall = new Firewall(one.commands);
-  const question = { meshAddress: '172.18.0.2', ports: PORTS, links };
+  const question = { meshAddress: '172.18.0.2', ports: PORTS, entries };
   const found = await passageFindings(kernel, () => firewall.listing(), question);
   return found.map(({ verdict, text }) => `${verdict} ${text}`);
 }
@@ -43,6 +47,7 @@ describe('rules of the owner that let all through', () => {
     ['-m conntrack --ctstate INVALID -j DROP'],
     ['-j LOG --log-prefix "a -j DROP b"'],
     ['! -i eth+ -m conntrack --ctstate NEW -j DROP'],
+    ['-p tcp -m conntrack --ctorigdst 192.168.0.7/32 --ctorigdstport 8080 -j DROP'],
     ['-p tcp -m conntrack --ctstate NEW -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j DROP'],
   ])('%s', async (rule) => {
     expect(await lines(host(rule))).toEqual([]);
@@ -59,6 +64,7 @@ describe('rules of the owner that drop what comes in', () => {
     ['-p tcp -m tcp --dport 8080 -j DROP', '8080/tcp'],
     ['-p udp -m multiport --dports 50:60,99 -j DROP', '53/udp'],
     ['-i eth0 -p tcp -m conntrack --ctorigdstport 8080 --ctdir ORIGINAL -j DROP', '8080/tcp'],
+    ['-p tcp -m conntrack --ctorigdst 192.168.0.2/32 --ctorigdstport 8080 -j DROP', '8080/tcp'],
     ['! -i docker0 -m comment --comment "it is -j mine" -j DROP', '8080/tcp, 53/udp'],
   ])('%s', async (rule, ports) => {
     const [first] = await lines(host('-s 10.9.0.0/16 -j DROP', rule));
@@ -81,13 +87,20 @@ test('what is dropped of some sources, or at some interfaces, is a warning', asy
   expect(await lines(host('-s 10.0.0.0/8 -j DROP', '-s 11.0.0.0/8 -j DROP'))).toEqual([
     'warning Some of what comes for published ports 8080/tcp, 53/udp may be dropped, by iptables\' rule "-A DOCKER-USER -s 10.0.0.0/8 -j DROP"',
   ]);
-  expect(await lines(host('-i eth1 -p tcp -j DROP'), ['eth0', 'eth1'])).toEqual([
-    'warning Some of what comes for published port 8080/tcp by eth1 may be dropped, by iptables\' rule "-A DOCKER-USER -i eth1 -p tcp -j DROP"',
+  expect(await lines(host('-i eth1 -p tcp -j DROP'), [ENTRY, OTHER])).toEqual([
+    'warning Some of what comes for published port 8080/tcp by eth1 (10.0.7.2) may be dropped, by iptables\' rule "-A DOCKER-USER -i eth1 -p tcp -j DROP"',
   ]);
   expect(await lines(host('-s 10.0.0.0/8 -j ACCEPT', '-m conntrack --ctstate NEW -j DROP'))).toEqual([
     expect.stringMatching(
       /^warning Some of .* by iptables' rule "-A DOCKER-USER -m conntrack --ctstate NEW -j DROP"$/,
     ),
+  ]);
+});
+
+test('what the owner lets through by the address that it was sent to', async () => {
+  const let8080 = '-p tcp -m conntrack --ctorigdst 192.168.0.2/32 --ctorigdstport 8080 -j ACCEPT';
+  expect(await lines(host(let8080, '-i eth0 -j DROP'))).toEqual([
+    expect.stringContaining('What comes for published port 53/udp is dropped by'),
   ]);
 });
 
@@ -212,7 +225,10 @@ describe('a kernel that does not forward', () => {
   const forwarding = async (settings: Record<string, string>): Promise<string[]> => {
     const one = host();
     for (const [path, value] of Object.entries(settings)) one.own.settings.set(path, value);
-    const found = await forwardingFindings(new Kernel(one.commands, 'ip skep', true), ['eth0', 'eth1.7']);
+    const found = await forwardingFindings(new Kernel(one.commands, 'ip skep', true), [
+      ENTRY,
+      { link: 'eth1.7', address: '10.0.7.2' },
+    ]);
     return found.map(({ verdict, text }) => `${verdict} ${text}`);
   };
 
