@@ -13,7 +13,7 @@ const MIN_HEARTBEAT_NS = 100 * 1_000_000;
  * in Docker's words, and `unsupported` for what this manager does not do.
  */
 export function clusterSpec(json: SwarmSpecJson): ClusterSpec {
-  const { annotations, orchestration, raft, dispatcher, ca, taskDefaults } = json;
+  const { annotations, orchestration, raft, dispatcher, ca, taskDefaults, encryption } = json;
   if (annotations.name !== '' && annotations.name !== 'default')
     throw new SwarmError('invalid', 'swarm spec must be named "default"');
   refuseUnsupported(json);
@@ -33,23 +33,17 @@ export function clusterSpec(json: SwarmSpecJson): ClusterSpec {
     nodeCertExpiryNs: expiryOf(ca.nodeCertExpiry) || usual.nodeCertExpiryNs,
     externalCas: [],
     forceRotate: ca.forceRotate,
-    autoLockManagers: false,
+    autoLockManagers: encryption.autoLock,
     ...(logDriver && logDriver.name !== '' ? { logDriver } : {}),
   };
 }
 
-function refuseUnsupported({ ca, encryption }: SwarmSpecJson): void {
-  if (encryption.autoLock) throw noAutoLock();
+function refuseUnsupported({ ca }: SwarmSpecJson): void {
   if (ca.externalCas.length > 0)
     throw new SwarmError(
       'unsupported',
       'external CAs are not supported: this swarm signs with a CA of its own',
     );
-}
-
-/** What `--autolock` is told. */
-export function noAutoLock(): SwarmError {
-  return new SwarmError('unsupported', 'autolock is not supported yet: leave --autolock away');
 }
 
 function heartbeatOf(periodNs: number): number {

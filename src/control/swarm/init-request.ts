@@ -2,7 +2,7 @@ import { SwarmError } from '../../base/errors.ts';
 import type { Availability, ClusterSpec } from '../../model/index.ts';
 import { readAvailability } from '../nodes/availability.ts';
 import { readBodyAs } from '../shapes/shape.ts';
-import { clusterSpec, noAutoLock } from './cluster-spec.ts';
+import { clusterSpec } from './cluster-spec.ts';
 import { readPools, type AddressPools } from './pools.ts';
 import { initBody } from './shapes.ts';
 
@@ -25,13 +25,14 @@ const [MIN_PORT, MAX_PORT] = [1024, 49151];
 export function readInitRequest(body: unknown): InitRequest {
   const json = readBodyAs(initBody, body);
   if (json.listenAddr === '') throw new SwarmError('invalid', 'invalid ListenAddr "": invalid empty address');
-  if (json.autoLock) throw noAutoLock();
+  const { autoLock } = json;
   const { signingCert, signingKey } = json.spec.ca;
   if (signingCert !== '' || signingKey !== '')
     throw new SwarmError(
       'unsupported',
       'a swarm begins with a root CA of its own: docker swarm ca --rotate --ca-cert … --ca-key … puts yours in its place',
     );
+  const spec = clusterSpec(json.spec);
   return {
     listenAddr: json.listenAddr,
     advertiseAddr: json.advertiseAddr,
@@ -39,7 +40,7 @@ export function readInitRequest(body: unknown): InitRequest {
     dataPathPort: dataPathPort(json.dataPathPort),
     forceNewCluster: json.forceNewCluster,
     availability: readAvailability(json.availability || 'active'),
-    spec: clusterSpec(json.spec),
+    spec: autoLock ? { ...spec, autoLockManagers: true } : spec,
     pools: readPools(json.pools, json.subnetSize),
   };
 }

@@ -1,8 +1,8 @@
 import { SwarmError } from '../../base/errors.ts';
 import { planRootChange, rotateJoinToken } from '../../ca/index.ts';
-import { readJson } from '../../docker-api/index.ts';
+import { readJson, type ApiCall } from '../../docker-api/index.ts';
 import type { Cluster, NodeRole, RootCa } from '../../model/index.ts';
-import type { View } from '../../store/index.ts';
+import type { Store, View } from '../../store/index.ts';
 import type { Handler, Route } from '../context.ts';
 import { queryBool, queryVersion } from '../query.ts';
 import { outOfSequence, rpcError } from '../rpc-error.ts';
@@ -10,6 +10,10 @@ import { readBodyAs } from '../shapes/shape.ts';
 import { clusterSpec } from './cluster-spec.ts';
 import { swarmSpec, type SwarmSpecJson } from './shapes.ts';
 import { swarmJson } from './shown.ts';
+
+/** A key that is in force is told, though rows may still be plain then. */
+const SEALED_MS = 30_000;
+const OPEN_MS = 60_000;
 
 /** `GET /swarm` */
 const inspectSwarm: Handler = async (call, { store }) => {
@@ -22,8 +26,7 @@ const updateSwarm: Handler = async (call, { store, times }) => {
   const rotated: NodeRole[] = [];
   if (queryBool(call.query, 'rotateWorkerToken')) rotated.push('worker');
   if (queryBool(call.query, 'rotateManagerToken')) rotated.push('manager');
-  // There is no unlock key while autolock is off.
-  queryBool(call.query, 'rotateManagerUnlockKey');
+  const renew = queryBool(call.query, 'rotateManagerUnlockKey');
   const wanted = readBodyAs(swarmSpec, await readJson(call.req));
   const spec = clusterSpec(wanted);
   const seen = clusterOf(store.view);
@@ -33,7 +36,10 @@ const updateSwarm: Handler = async (call, { store, times }) => {
     const cluster = clusterOf(tx);
     if (cluster.meta.version !== version) throw outOfSequence();
     tx.update('cluster', rotated.reduce(rotateJoinToken, { ...cluster, spec, rootCa }));
+    store.lock.follow(tx, { on: spec.autoLockManagers, renew });
   });
+  // Whoever is told that there is no lock any more throws its key away.
+  if (!spec.autoLockManagers) await untilOpen(call, store);
   call.empty(200);
 };
 
@@ -49,10 +55,25 @@ async function rootOf({ rootCa }: Cluster, { ca }: SwarmSpecJson, nowMs: number)
   }
 }
 
-/** `GET /swarm/unlockkey`: nothing is locked, and the key is empty, as Docker's is then. */
-const unlockKey: Handler = async (call) => {
-  call.json(200, { UnlockKey: '' });
+/** `GET /swarm/unlockkey`: '' while nothing is locked, as Docker's is. A key that is owed is made by this. */
+const unlockKey: Handler = async (call, { store }) => {
+  const UnlockKey = await store.lock.unlockKey();
+  await settled(call, store, SEALED_MS);
+  call.json(200, { UnlockKey });
 };
+
+async function untilOpen(call: ApiCall, store: Store): Promise<void> {
+  if (await settled(call, store, OPEN_MS)) return;
+  throw new SwarmError(
+    'timeout',
+    'autolock is being turned off, which takes a while: until `docker swarm unlock-key` finds none, a manager that restarts needs its unlock key',
+  );
+}
+
+async function settled({ signal }: ApiCall, { lock }: Store, mostMs: number): Promise<boolean> {
+  if (!lock.isSettled) await lock.settled(AbortSignal.any([signal, AbortSignal.timeout(mostMs)]));
+  return lock.isSettled;
+}
 
 /** The swarm itself. To make, join, leave and unlock one is the daemon's. */
 export const swarmRoutes: readonly Route[] = [

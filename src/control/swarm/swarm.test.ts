@@ -1,5 +1,8 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
+import { SYSTEM_TIMES } from '../../base/clock.ts';
+import { createLog } from '../../base/log.ts';
 import { createCluster } from '../../ca/index.ts';
+import { runSealing } from '../../store/index.ts';
 import { startControlApi, type ControlApi } from '../testing/control-api.ts';
 import { readInitRequest } from './init-request.ts';
 import { readPools } from './pools.ts';
@@ -94,6 +97,36 @@ test('a new root is begun once for each number, and is shown while it comes', as
   expect(await inspect()).toMatchObject({ RootRotationInProgress: false, TLSInfo: before.TLSInfo });
 });
 
+test('autolock makes a key when it is told, which changes when that is asked for, and goes with autolock', async () => {
+  const { store } = api ?? expect.fail();
+  const over = new AbortController();
+  const sealing = runSealing({ store, times: SYSTEM_TIMES, log: createLog('fatal') }, over.signal);
+  const update = async (AutoLockManagers: boolean, query = ''): Promise<number> => {
+    const { Version, Spec } = await inspect();
+    const spec = { ...Spec, EncryptionConfig: { AutoLockManagers } };
+    return (await call('POST', `/swarm/update?version=${Version.Index}${query}`, spec)).status;
+  };
+  const told = async (): Promise<string> =>
+    ((await call('GET', '/swarm/unlockkey')).value as { UnlockKey: string }).UnlockKey;
+  expect(await update(false, '&rotateManagerUnlockKey=true')).toBe(200);
+  expect(await told()).toBe('');
+  expect(await update(true)).toBe(200);
+  expect((await inspect()).Spec).toMatchObject({ EncryptionConfig: { AutoLockManagers: true } });
+  const first = await told();
+  expect(first).toMatch(/^SWMKEY-1-[A-Za-z0-9+/]{43}$/);
+  expect(await told()).toBe(first);
+  expect(await update(true, '&rotateManagerUnlockKey=true')).toBe(200);
+  const second = await told();
+  expect(second).not.toBe(first);
+  expect(await update(true)).toBe(200);
+  expect(await told()).toBe(second);
+  expect(JSON.stringify(await inspect())).not.toContain('SWMKEY');
+  expect(await update(false)).toBe(200);
+  expect(await told()).toBe('');
+  over.abort();
+  await sealing;
+});
+
 test('the log driver of tasks that name none is kept', async () => {
   const { Spec } = await inspect();
   const TaskDefaults = { LogDriver: { Name: 'json-file', Options: { 'max-size': '1m' } } };
@@ -113,7 +146,7 @@ test.each([
   ['1', { CAConfig: { SigningCACert: 'x' } }, 400, 'external CAs are not supported'],
   ['1', { CAConfig: { SigningCACert: 'x', SigningCAKey: 'x' } }, 400, 'invalid root certificates'],
   ['1', { CAConfig: { ExternalCAs: [{ URL: 'https://x' }] } }, 501, 'external CAs are not supported'],
-  ['1', { EncryptionConfig: { AutoLockManagers: true } }, 501, 'autolock is not supported yet'],
+  ['1', { EncryptionConfig: { AutoLockManagers: 'yes' } }, 400, 'cannot unmarshal string'],
   ['1', { Raft: [] }, 400, 'cannot unmarshal array'],
   ['1', 'not json', 400, 'invalid JSON'],
 ])('an update at version %j with %j is refused', async (version, spec, status, words) => {
@@ -133,9 +166,17 @@ test('an init that says nothing gets the defaults', () => {
 });
 
 test.each([
+  [{ AutoLockManagers: true }, true],
+  [{ Spec: { EncryptionConfig: { AutoLockManagers: true } } }, true],
+  [{ AutoLockManagers: false, Spec: {} }, false],
+])('an init with %j locks, or not: %j', (body, autoLockManagers) => {
+  expect(readInitRequest({ ListenAddr: 'x', ...body }).spec).toMatchObject({ autoLockManagers });
+});
+
+test.each([
   [{}, 'invalid ListenAddr "": invalid empty address'],
   [{ ListenAddr: 7 }, 'cannot unmarshal number'],
-  [{ ListenAddr: 'x', AutoLockManagers: true }, 'autolock is not supported yet'],
+  [{ ListenAddr: 'x', AutoLockManagers: 'yes' }, 'cannot unmarshal string'],
   [{ ListenAddr: 'x', Spec: { CAConfig: { SigningCACert: 'x' } } }, 'docker swarm ca --rotate --ca-cert'],
   [{ ListenAddr: 'x', Availability: 'sometimes' }, 'invalid Availability: "sometimes"'],
   [{ ListenAddr: 'x', DataPathPort: 80 }, 'Datapath port number is not in valid range (1024-49151) : 80'],
