@@ -102,6 +102,8 @@ class SqliteState implements SqliteBackend {
   async scrub(): Promise<void> {
     while (this.#backup) await this.#backup.catch(() => undefined);
     if (this.#closed) throw new SwarmError('unavailable', 'the state is closed');
+    // It would change the places of rows under whoever copies them.
+    if (this.#leaving) throw new SwarmError('unavailable', 'the state is being moved');
     try {
       this.#database.exec('VACUUM');
       this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
