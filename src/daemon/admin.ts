@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { startApiServer, type ApiServer } from '../docker-api/index.ts';
+import { copyAtRest } from './copy-at-rest.ts';
 import type { DaemonContext } from './daemon-context.ts';
 import type { StateFolder } from './state-folder.ts';
 
@@ -38,12 +39,13 @@ let turn: Promise<void> = Promise.resolve();
 
 function sendBackup(folder: StateFolder, context: DaemonContext, res: ServerResponse): Promise<void> {
   const own = turn.then(async () => {
-    const { swarm } = context.life;
-    if (!swarm) throw new SwarmError('no-manager', 'this node manages no swarm');
+    const { swarm, isLocked } = context.life;
+    const isAtRest = isLocked && folder.hasDatabase;
+    if (!swarm && !isAtRest) throw new SwarmError('no-manager', 'this node manages no swarm');
     const draft = folder.backupDraft;
     rmSync(draft, { force: true });
     try {
-      await swarm.state.backupTo(draft);
+      await (swarm ? swarm.state.backupTo(draft) : copyAtRest(folder, draft));
       res.writeHead(200, { 'content-type': 'application/octet-stream' });
       await pipeline(createReadStream(draft), res);
     } finally {

@@ -39,9 +39,10 @@ export function createApi(
       return;
     }
     call.params = found.params;
-    if (!swarm && !found.route.plain && life.trouble !== undefined && SWARM_NOUN.test(call.path))
+    const ofNone = (life.isLocked ? found.route.locked : undefined) ?? found.route.plain;
+    if (!swarm && !ofNone && life.trouble !== undefined && SWARM_NOUN.test(call.path))
       throw new SwarmError('no-manager', life.trouble);
-    if (!swarm && !found.route.plain) {
+    if (!swarm && !ofNone) {
       if (!(await found.route.beside?.(call, context, target))) await relay(call, target);
       return;
     }
@@ -51,7 +52,7 @@ export function createApi(
     if (call.path !== '/_ping') refuseVersion(target, facts);
     if (swarm && found.route.atLeader === true && !swarm.manager.leading) await atLeader(call, swarm, target);
     else if (swarm) await found.route.managed(call, context, swarm);
-    else await found.route.plain?.(call, context);
+    else await ofNone?.(call, context);
   };
 
   const atLeader = async (call: ApiCall, swarm: ManagedSwarm, { whole }: Target): Promise<void> => {

@@ -6,8 +6,9 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { fileReason } from '../base/file-reason.ts';
-import { restoreFrom, sqliteBackend } from '../store/index.ts';
+import { restoreFrom } from '../store/index.ts';
 import { BACKUP_PATH } from './admin.ts';
+import { copyAtRest } from './copy-at-rest.ts';
 import { StateFolder } from './state-folder.ts';
 
 const BACKUP_MS = 10 * 60_000;
@@ -70,14 +71,5 @@ async function receive(answer: IncomingMessage, target: string): Promise<void> {
     throw new SwarmError('unavailable', `cannot write the backup '${target}': ${fileReason(error)}`, {
       cause: error,
     });
-  }
-}
-
-async function copyAtRest(folder: StateFolder, target: string): Promise<void> {
-  const backend = sqliteBackend(folder.path);
-  try {
-    await backend.backupTo(target);
-  } finally {
-    await backend.close();
   }
 }

@@ -16,6 +16,7 @@ import {
   type EtcdAddress,
   type EtcdStore,
   type EtcdTls,
+  type Keyring,
   type Leader,
   type LeadTerm,
   type LeadView,
@@ -31,6 +32,9 @@ export interface EtcdPlace {
 }
 
 interface World {
+  readonly keyring: Keyring;
+  /** Asks the manager that leads for the unlock key, where another one has locked the state meanwhile. */
+  readonly askUnlockKey: (signal: AbortSignal) => Promise<Uint8Array>;
   readonly times: Times;
   readonly log: Logger;
 }
@@ -60,6 +64,8 @@ export function etcdStates(place: EtcdPlace, world: World): States {
       const store = await openEtcdStore(client, {
         prefix,
         clusterId,
+        keyring: world.keyring,
+        askUnlockKey: (signal) => world.askUnlockKey(signal),
         nowMs: () => world.times.wallMs(),
         onFault: (error) => world.log.error({ err: messageOf(error) }, 'A reader of the state failed'),
       });

@@ -32,7 +32,13 @@ export interface PeerRequest {
 /** What became of a wish to manage. */
 export type Joined =
   | { readonly kind: 'worker' }
-  | { readonly kind: 'manager'; readonly engineToken: string; readonly clusterId: string };
+  | {
+      readonly kind: 'manager';
+      readonly engineToken: string;
+      readonly clusterId: string;
+      /** '' where the state is not locked. */
+      readonly unlockKey: string;
+    };
 
 /** A manager that was found by its address, and whose root is the one of the token. */
 export interface FoundManager {
@@ -131,19 +137,18 @@ export class ManagerPeers {
     }
   }
 
-  /** Makes this host's node, which is to be one, a manager. */
+  /** Makes this host's node, which is to be one, a manager; gives the unlock key, '' where the state is not locked. */
   async become(
     { place, certificate }: WorkerNode,
     local: LocalConfig,
     storeClusterId: string,
-  ): Promise<void> {
+  ): Promise<string> {
     let last: unknown = new SwarmError('unavailable', 'no manager is known');
     for (const addr of place.managers) {
       const link = connectManagers(addr, certificate);
       try {
         const candidate = candidateOf(hostPort(local.advertise), storeClusterId);
-        await link.client.become({ candidate });
-        return;
+        return (await link.client.become({ candidate })).unlockKey;
       } catch (error) {
         last = error;
       } finally {
@@ -169,8 +174,8 @@ async function join(
   try {
     const candidate = candidateOf(hostPort(local.advertise), storeClusterId);
     const request = { token, nodeId: local.nodeId, candidate, availability };
-    const { nodeId, clusterId, engineToken } = await link.client.join(request);
-    return nodeId === '' ? { kind: 'worker' } : { kind: 'manager', engineToken, clusterId };
+    const { nodeId, clusterId, engineToken, unlockKey } = await link.client.join(request);
+    return nodeId === '' ? { kind: 'worker' } : { kind: 'manager', engineToken, clusterId, unlockKey };
   } catch (error) {
     // The engine has Docker's words for a token that is wrong, and for a swarm that is none of ours.
     const code = ConnectError.from(error).code;

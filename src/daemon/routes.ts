@@ -4,7 +4,8 @@ import { controlRoutes, type ControlContext, type ManagersView } from '../contro
 import type { BesideHandler, DaemonContext, DaemonHandler, ManagerHandler } from './daemon-context.ts';
 import { networkDoctor, workersDoctor } from './doctor-route.ts';
 import { events } from './events-route.ts';
-import { initSwarm, joinAgain, joinSwarm, leaveAsWorker, leaveSwarm, unlockSwarm } from './swarm-routes.ts';
+import { infoLocked, notLocked, pingLocked, unlockSwarm } from './locked-routes.ts';
+import { initSwarm, joinAgain, joinSwarm, leaveAsWorker, leaveSwarm } from './swarm-routes.ts';
 import type { ManagedSwarm } from './managed-swarm.ts';
 import { info, infoWithWarnings, ping, version } from './system-routes.ts';
 
@@ -16,6 +17,8 @@ export interface DaemonRoute {
   readonly plain?: DaemonHandler;
   /** The same, where an answer of the engine's may need an addition. */
   readonly beside?: BesideHandler;
+  /** While the swarm that this host manages is locked; where nothing is said, what is the swarm's is refused. */
+  readonly locked?: DaemonHandler;
   /** Answered by the manager that leads, whichever was asked. */
   readonly atLeader?: boolean;
   /** While this host manages a swarm. */
@@ -31,15 +34,15 @@ export function daemonRoutes(): DaemonRoute[] {
     managed: (call, context, swarm) => handler(call, controlContext(context, swarm)),
   }));
   return [
-    { method: 'GET', pattern: '/_ping', managed: ping },
-    { method: 'HEAD', pattern: '/_ping', managed: ping },
+    { method: 'GET', pattern: '/_ping', locked: pingLocked, managed: ping },
+    { method: 'HEAD', pattern: '/_ping', locked: pingLocked, managed: ping },
     { method: 'GET', pattern: '/version', managed: version },
-    { method: 'GET', pattern: '/info', beside: infoWithWarnings, managed: info },
+    { method: 'GET', pattern: '/info', beside: infoWithWarnings, locked: infoLocked, managed: info },
     { method: 'GET', pattern: '/events', managed: events },
     { method: 'POST', pattern: '/swarm/init', plain: initSwarm, managed: initSwarm },
     { method: 'POST', pattern: '/swarm/join', plain: joinSwarm, managed: joinAgain },
     { method: 'POST', pattern: '/swarm/leave', plain: leaveAsWorker, managed: leaveSwarm },
-    { method: 'POST', pattern: '/swarm/unlock', managed: unlockSwarm },
+    { method: 'POST', pattern: '/swarm/unlock', locked: unlockSwarm, managed: notLocked },
     {
       method: 'GET',
       pattern: '/swarm/network-doctor',

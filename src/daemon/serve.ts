@@ -1,12 +1,14 @@
 import { chownSync, readFileSync } from 'node:fs';
 import { within } from '../base/async.ts';
-import { SYSTEM_TIMES, type Times } from '../base/clock.ts';
+import { SYSTEM_TIMES } from '../base/clock.ts';
 import { messageOf, SwarmError } from '../base/errors.ts';
+import { asObject, asString } from '../base/json.ts';
 import { isExposed, listenText } from '../base/listen-address.ts';
 import { explainListenError } from '../base/listen-error.ts';
 import type { Logger } from '../base/log.ts';
 import { followTlsFiles, tlsWarnings } from '../certs/index.ts';
 import { startApiServer, type ApiServer, type Listen } from '../docker-api/index.ts';
+import { Keyring, parseUnlockKey } from '../store/index.ts';
 import { serveAdmin } from './admin.ts';
 import { activatedSockets } from './activation.ts';
 import { Attendance } from './attendance.ts';
@@ -44,11 +46,16 @@ export async function serve(
   const events = new RecentEvents();
   const stopping = new AbortController();
   const peers = new ManagerPeers((): ManagedSwarm | undefined => life.swarm);
-  const states = statesOf(options.store, folder, { times, log });
   const atLeader = new AtLeader({ times, send: (...args) => peers.send(...args) });
+  const keyring = new Keyring();
+  const states = statesOf(options.store, folder, {
+    ...{ times, log, keyring },
+    askUnlockKey: (signal) => unlockKeyOf(life.swarm, atLeader, signal),
+  });
   const life: SwarmLife = new SwarmLife({
     folder,
     states,
+    keyring,
     peers,
     onApi: (req, res) => passedOn(req, res),
     // Loaded when there is a swarm: a daemon without one is a relay, and small.
@@ -126,9 +133,20 @@ function refuseOtherStore({ store, stateDir }: DaemonOptions, folder: StateFolde
 function statesOf(
   store: DaemonOptions['store'],
   folder: StateFolder,
-  world: { times: Times; log: Logger },
+  world: Parameters<typeof etcdStates>[1],
 ): States {
   return store.kind === 'etcd' ? etcdStates(store.place, world) : ownStates(store.kind, folder, world);
+}
+
+/** The unlock key, as the manager that leads tells it. */
+async function unlockKeyOf(
+  swarm: ManagedSwarm | undefined,
+  atLeader: AtLeader,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (!swarm) throw new SwarmError('unavailable', 'this host manages no swarm');
+  const { value } = await atLeader.json(swarm, { method: 'GET', path: '/swarm/unlockkey' }, signal);
+  return parseUnlockKey(asString(asObject(value)['UnlockKey']));
 }
 
 async function listen(

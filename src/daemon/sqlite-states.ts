@@ -7,12 +7,14 @@ import {
   soleLead,
   sqliteBackend,
   type Backend,
+  type Keyring,
   type Store,
 } from '../store/index.ts';
 import type { StateFolder } from './state-folder.ts';
 import type { HostState, States } from './states.ts';
 
 interface World {
+  readonly keyring: Keyring;
   readonly times: Times;
   readonly log: Logger;
 }
@@ -74,8 +76,9 @@ const ONE_MANAGER =
   'the state of this swarm is its one manager’s alone: a swarm of several managers keeps it in an etcd ' +
   '(swarmd --store etcd://… from docker swarm init on)';
 
-function openOn(backend: Backend, { times, log }: World): Promise<Store> {
+function openOn(backend: Backend, { times, log, keyring }: World): Promise<Store> {
   return openStore(backend, {
+    keyring,
     nowMs: () => times.wallMs(),
     onFault: (error) => log.error({ err: messageOf(error) }, 'A reader of the state failed'),
   });

@@ -10,7 +10,14 @@ import { createCluster } from '../ca/index.ts';
 import { swarmEvent, type InitRequest, type SwarmJoinRequest } from '../control/index.ts';
 import type { Manager, ManagerOptions } from '../manager/index.ts';
 import { newManagerNode, type Node } from '../model/index.ts';
-import type { LeadView, LoopContext, Store } from '../store/index.ts';
+import {
+  LockedError,
+  parseUnlockKey,
+  type Keyring,
+  type LeadView,
+  type LoopContext,
+  type Store,
+} from '../store/index.ts';
 import type { ApiHandler } from '../swarmkit/index.ts';
 import { engineSubnets, engineSwarm, joinEngine, leaveOwnSwarm } from './engine-swarm.ts';
 import { systemAddresses } from './interfaces.ts';
@@ -26,6 +33,8 @@ import { hostPort, swarmAddresses } from './swarm-addresses.ts';
 export interface LifeOptions {
   readonly folder: StateFolder;
   readonly states: States;
+  /** What the states are opened with. */
+  readonly keyring: Keyring;
   /** Rejects with the error of `listen` where the port is taken. */
   readonly startManager: (context: LoopContext, options: ManagerOptions) => Promise<Manager>;
   /** Managers of other hosts. */
@@ -53,6 +62,8 @@ const ONE_OF_SEVERAL =
   'You are attempting to leave the swarm on a node that is participating as a manager. ' +
   'The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. ' +
   'Use `--force` to suppress this message.';
+const LOCKED =
+  'Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.';
 const REMOVED =
   'this host was removed from its swarm: docker swarm leave --force makes it free to join again';
 const SWARM_PORT = 2377;
@@ -72,6 +83,7 @@ export class SwarmLife {
   readonly #closing = new AbortController();
   #running: RunningSwarm | undefined;
   #trouble: string | undefined;
+  #isLocked = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: LifeOptions) {
@@ -88,6 +100,16 @@ export class SwarmLife {
     return this.#running ? undefined : this.#trouble;
   }
 
+  /** Whether this host's state waits for its unlock key; nothing of its swarm runs here meanwhile. */
+  get isLocked(): boolean {
+    return !this.#running && this.#isLocked;
+  }
+
+  /** The address that others know this host by; '' where it manages nothing. */
+  get nodeAddr(): string {
+    return this.#options.folder.readLocal()?.advertise.host ?? '';
+  }
+
   /**
    * Goes on with the swarm that this host manages, if it manages one. A state that can't be read now is tried again later; rejects
    * where it never will be.
@@ -96,10 +118,33 @@ export class SwarmLife {
     try {
       await this.#inTurn(() => this.#resume());
     } catch (error) {
+      if (error instanceof LockedError) return this.#say(error.message);
       if (this.#options.states.kind !== 'etcd' || !isPassing(error)) throw error;
       this.#say(messageOf(error));
       void this.#resumeLater();
     }
+  }
+
+  /**
+   * Opens a state that is locked, and goes on with its swarm. Throws in Docker's words `conflict` where nothing is locked, `unauthorized`
+   * for a key that does not open it, and what keeps the swarm from going on; it stays locked then.
+   */
+  unlock(unlockKey: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      const { keyring } = this.#options;
+      if (!this.isLocked) throw new SwarmError('conflict', 'swarm is not locked');
+      keyring.offer(unlockKey);
+      try {
+        await this.#resume();
+      } catch (error) {
+        // What was tried must not open it for the next who tries.
+        keyring.forget();
+        if (error instanceof LockedError)
+          throw new SwarmError('unauthorized', 'swarm could not be unlocked: invalid key provided');
+        const reason = messageOf(explainListenError(error));
+        throw new SwarmError('internal', `swarm component could not be started: ${reason}`, { cause: error });
+      }
+    });
   }
 
   /**
@@ -162,6 +207,7 @@ export class SwarmLife {
       folder.wipe();
       try {
         folder.writeLocal(local);
+        this.#offer(answer.unlockKey);
         const running = await this.#begin(await states.open(), local);
         await joinEngine(engine, local, answer.engineToken);
         await this.#options.untilGossip?.(local);
@@ -189,7 +235,7 @@ export class SwarmLife {
       const listen = { host: '0.0.0.0', port: SWARM_PORT };
       const advertise = { host: await peers.localAddress(manager), port: SWARM_PORT };
       const local = { nodeId: node.place.nodeId, listen, advertise, dataPath: '' };
-      await peers.become(node, local, await states.sharedClusterId());
+      this.#offer(await peers.become(node, local, await states.sharedClusterId()));
       folder.make();
       folder.wipe();
       folder.writeLocal(local);
@@ -205,7 +251,7 @@ export class SwarmLife {
       if (!running) {
         if (this.#trouble === undefined)
           throw new SwarmError('no-manager', 'This node is not part of a swarm');
-        if (!force) throw new SwarmError('no-manager', ONE_OF_SEVERAL);
+        if (!force) throw new SwarmError('no-manager', this.isLocked ? LOCKED : ONE_OF_SEVERAL);
         const { nodeId } = folder.readLocal() ?? {};
         await this.#leaveEngine((id) => id === nodeId);
         folder.wipe();
@@ -241,7 +287,13 @@ export class SwarmLife {
     return turn;
   }
 
+  /** What the managers of a locked swarm tell one that joins them. */
+  #offer(unlockKey: string): void {
+    if (unlockKey !== '') this.#options.keyring.offer(parseUnlockKey(unlockKey));
+  }
+
   #say(trouble: string | undefined): void {
+    this.#isLocked = trouble === new LockedError().message;
     if (trouble === this.#trouble) return;
     this.#trouble = trouble;
     if (trouble !== undefined)
@@ -280,6 +332,7 @@ export class SwarmLife {
         return;
       } catch (error) {
         this.#say(messageOf(error));
+        if (error instanceof LockedError) return;
       }
     }
   }
@@ -319,14 +372,23 @@ export class SwarmLife {
   async #requireNoState(): Promise<void> {
     const { folder, states } = this.#options;
     if (!states.hasOwn) return;
-    const state = await states.open();
-    const isSwarm = state.store.view.cluster() !== undefined;
-    await state.close();
-    if (isSwarm)
+    if (await this.#holdsSwarm())
       throw new SwarmError(
         'conflict',
         `the state of a swarm is in '${folder.path}': restart swarmd to go on with it`,
       );
+  }
+
+  async #holdsSwarm(): Promise<boolean> {
+    try {
+      const state = await this.#options.states.open();
+      const isSwarm = state.store.view.cluster() !== undefined;
+      await state.close();
+      return isSwarm;
+    } catch (error) {
+      if (error instanceof LockedError) return true;
+      throw error;
+    }
   }
 
   async #addresses(wish: Parameters<typeof swarmAddresses>[0]): Promise<Omit<LocalConfig, 'nodeId'>> {
@@ -382,6 +444,7 @@ export class SwarmLife {
     if (!running) return;
     this.#running = undefined;
     await running.end();
+    this.#options.keyring.forget();
   }
 }
 
@@ -409,6 +472,7 @@ async function seed(
   const { availability } = request;
   await state.store.update((tx) => {
     tx.create('cluster', cluster);
+    if (cluster.spec.autoLockManagers) state.store.lock.begin(tx);
     tx.create('node', newManagerNode({ id: local.nodeId, addr: hostPort(local.advertise), availability }));
     for (const network of initialNetworks()) tx.create('network', network);
   });

@@ -1,5 +1,4 @@
 import { SwarmError } from '../base/errors.ts';
-import { asObject, asString } from '../base/json.ts';
 import { readInitRequest, readJoinRequest } from '../control/index.ts';
 import { queryFlag, readJson } from '../docker-api/index.ts';
 import type { DaemonHandler, ManagerHandler } from './daemon-context.ts';
@@ -56,13 +55,6 @@ export const leaveSwarm: DaemonHandler = async (call, { life, balancing }) => {
   await life.leave(queryFlag(call.query, 'force'));
   await balancing.changed();
   call.empty(200);
-};
-
-/** `POST /swarm/unlock`: nothing is ever locked. */
-export const unlockSwarm: DaemonHandler = async (call) => {
-  const { UnlockKey } = asObject(await readJson(call.req));
-  asString(UnlockKey);
-  throw new SwarmError('conflict', 'swarm is not locked');
 };
 
 /** The engine's answer; one that does not answer says so in Docker's words, as where a call is passed on. */

@@ -2,7 +2,7 @@ import { arch, hostname, release } from 'node:os';
 import { asObject, asStrings, type Json } from '../base/json.ts';
 import { BUILD_TIME, COMMIT, VERSION } from '../base/version.ts';
 import { infoWithoutEngine, mergedInfo, mergedVersion } from '../control/index.ts';
-import { versionText } from '../docker-api/index.ts';
+import { versionText, type ApiCall } from '../docker-api/index.ts';
 import {
   FIRST_MINOR,
   OLDEST_MINOR,
@@ -13,16 +13,19 @@ import {
 import { engineDown } from './pass.ts';
 
 /** Docker's client of any version must get its answer, so that it knows which one to speak. */
-export const ping: ManagerHandler = async (call, { engine }) => {
+export const ping: ManagerHandler = (call, context) => answerPing(call, context, 'active/manager');
+
+/** Answers a ping, with the state of this host's swarm in Docker's words. */
+export async function answerPing(call: ApiCall, { engine }: DaemonContext, swarm: string): Promise<void> {
   const facts = await engine.known();
   const { res } = call;
   // Engines build with BuildKit by default from 23.0 (API 1.42) on.
   res.setHeader('Builder-Version', (facts?.minor ?? FIRST_MINOR) >= 42 ? '2' : '1');
   res.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
   res.setHeader('Pragma', 'no-cache');
-  res.setHeader('Swarm', 'active/manager');
+  res.setHeader('Swarm', swarm);
   call.body(200, 'text/plain; charset=utf-8', 'OK');
-};
+}
 
 /** `GET /info` */
 export const info: ManagerHandler = async (call, { engine, balancing }, swarm) => {
@@ -33,6 +36,17 @@ export const info: ManagerHandler = async (call, { engine, balancing }, swarm) =
   const facts = { nodeId: local.nodeId, nodeAddr: local.advertise.host, trouble };
   call.json(200, withWarnings(await mergedInfo(base, store.view, facts), balancing.warnings));
 };
+
+/** Answers with the engine's `/info`, and with what is to be said of the swarm instead of what the engine says. */
+export async function answerInfo(
+  call: ApiCall,
+  { engine, balancing }: DaemonContext,
+  swarm: Json,
+): Promise<void> {
+  const found = await askEngine(engine, '/info');
+  const base = found ?? infoWithoutEngine({ name: hostname(), version: VERSION });
+  call.json(200, withWarnings({ ...base, Swarm: swarm }, balancing.warnings));
+}
 
 /** `GET /info` of a host that manages no swarm: the engine's, and what its balancer has to say. */
 export const infoWithWarnings: BesideHandler = async (call, { engine, balancing }, { whole }) => {

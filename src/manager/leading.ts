@@ -12,7 +12,7 @@ import {
   runReaper,
 } from '../orchestrator/index.ts';
 import type { Node } from '../model/index.ts';
-import type { LoopContext } from '../store/index.ts';
+import { runSealing, type LoopContext } from '../store/index.ts';
 import { runLoops } from './loops.ts';
 import { ManagerList } from './manager-list.ts';
 import { createManagersService, type ManagersOptions } from './managers-service.ts';
@@ -80,6 +80,7 @@ export function beginLeading(
       reaper: (ended) => runReaper(context, ended),
       keys: (ended) => runKeyRotation(context, ended),
       rootRotation: (ended) => runRootRotation(context, ended),
+      sealing: (ended) => runSealing(context, ended),
       roles: (ended) => runRoles(context, keeping.release, ended),
     },
     signal,

@@ -193,7 +193,9 @@ class LeadersManagers implements ManagersService {
 
   #response(nodeId: string, store: StoreAccess | undefined, engineToken: string): JoinResponse {
     const clusterId = this.#cluster().id;
-    return create(JoinResponseSchema, { nodeId, clusterId, engineToken, ...(store ? { store } : {}) });
+    const unlockKey = this.#context.store.lock.keyInForce;
+    const answer = { nodeId, clusterId, engineToken, unlockKey };
+    return create(JoinResponseSchema, store ? { ...answer, store } : answer);
   }
 
   #cluster(): Cluster {

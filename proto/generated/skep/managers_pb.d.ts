@@ -186,6 +186,13 @@ export declare type JoinResponse = Message<"skep.managers.v1.JoinResponse"> & {
    * @generated from field: repeated string warnings = 5;
    */
   warnings: string[];
+
+  /**
+   * Opens the state, where it is locked; empty where it is not.
+   *
+   * @generated from field: string unlock_key = 6;
+   */
+  unlockKey: string;
 };
 
 /**

@@ -79,7 +79,8 @@ async function settled({ signal }: ApiCall, { lock }: Store, mostMs: number): Pr
 export const swarmRoutes: readonly Route[] = [
   { method: 'GET', pattern: '/swarm', handler: inspectSwarm },
   { method: 'POST', pattern: '/swarm/update', handler: updateSwarm },
-  { method: 'GET', pattern: '/swarm/unlockkey', handler: unlockKey },
+  // A key that is owed is made where the state is written.
+  { method: 'GET', pattern: '/swarm/unlockkey', at: 'leader', handler: unlockKey },
 ];
 
 function clusterOf(view: View): Cluster {

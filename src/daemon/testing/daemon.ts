@@ -7,6 +7,7 @@ import { createLog } from '../../base/log.ts';
 import type { Endpoints } from '../../endpoints/index.ts';
 import type { Leading, Manager, ManagerOptions } from '../../manager/index.ts';
 import type { EndpointsSource } from '../../model/index.ts';
+import { Keyring } from '../../store/index.ts';
 import { startApiServer } from '../../docker-api/index.ts';
 import { parseEngineAddress } from '../../engine/index.ts';
 import type { Balancer, BalancerOptions } from '../../balancer/index.ts';
@@ -59,10 +60,12 @@ export async function startDaemon({ balancer, ...parts }: Parts = {}): Promise<T
   const log = createLog('fatal');
   const times = SYSTEM_TIMES;
   const events = new RecentEvents();
+  const keyring = new Keyring();
   const stopping = new AbortController();
   const life = new SwarmLife({
     folder,
-    states: ownStates('sqlite', folder, { times, log }),
+    states: ownStates('sqlite', folder, { times, log, keyring }),
+    keyring,
     startManager: (_context, { nodeId, whileLeading }) => {
       fake.becomes = nodeId;
       return Promise.resolve(leadingManager(nodeId, whileLeading));

@@ -30,6 +30,12 @@ export class Keyring {
     if (this.#offered.length > MOST_OFFERED) this.#offered.shift();
   }
 
+  /** What it knows opens nothing any more. */
+  forget(): void {
+    this.#dataKeys.clear();
+    this.#offered.length = 0;
+  }
+
   /** Throws a LockedError where no key that was offered opens it. */
   dataKey({ id, dataKey }: Pick<Seal, 'id' | 'dataKey'>): DataKey {
     const known = this.#dataKeys.get(id);

@@ -56,8 +56,14 @@ export class StateLock {
   async unlockKey(): Promise<string> {
     const { held, update } = this.#parts;
     if (isOwed(held.tables)) await update((tx) => this.#makeOwed(tx));
-    const seal = sealOf(held.tables);
-    return seal ? unlockKeyText(held.keyring.unlockKey(seal)) : '';
+    return this.keyInForce;
+  }
+
+  /** The key that opens the state now, for another manager; '' where none is needed. */
+  get keyInForce(): string {
+    const { tables, keyring } = this.#parts.held;
+    const seal = sealOf(tables);
+    return seal ? unlockKeyText(keyring.unlockKey(seal)) : '';
   }
 
   /** Resolves when it is settled, or the signal fires. */
