@@ -268,7 +268,7 @@ test.each([
   [{ ListenAddr: '' }, 400, 'invalid ListenAddr'],
   [{ AdvertiseAddr: '0.0.0.0' }, 400, 'advertise address must be a non-zero IP address'],
   [{ ListenAddr: 5 }, 400, 'cannot unmarshal number'],
-  [{ Spec: { EncryptionConfig: { AutoLockManagers: true } } }, 501, 'autolock is not supported yet'],
+  [{ Spec: { CAConfig: { ExternalCAs: [{ URL: 'https://x' }] } } }, 501, 'external CAs are not supported'],
   [{ DefaultAddrPool: ['x'] }, 400, 'invalid default address pool'],
 ])('an init with %j is refused', async (more, status, words) => {
   await using daemon = await startDaemon();

@@ -193,7 +193,7 @@ export class SwarmLife {
    */
   join(request: SwarmJoinRequest): Promise<'manager' | 'worker'> {
     return this.#inTurn(async () => {
-      if (this.#running) throw new SwarmError('no-manager', IN_A_SWARM);
+      if (this.#running || this.#trouble !== undefined) throw new SwarmError('no-manager', IN_A_SWARM);
       const { folder, engine, states, peers, log } = this.#options;
       const found = await peers.find(request);
       if (!found) return 'worker';

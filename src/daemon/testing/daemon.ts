@@ -49,10 +49,12 @@ export interface TestDaemon extends AsyncDisposable {
 
 /** What a daemon may have besides: what a swarm's life is told, and a balancer. */
 interface Parts extends Partial<LifeOptions> {
+  /** Called before a manager begins; what it throws keeps it from that. */
+  readonly beforeManager?: () => void;
   readonly balancer?: (options: BalancerOptions) => Balancer;
 }
 
-export async function startDaemon({ balancer, ...parts }: Parts = {}): Promise<TestDaemon> {
+export async function startDaemon({ balancer, beforeManager, ...parts }: Parts = {}): Promise<TestDaemon> {
   const disk = mkdtempSync(join(tmpdir(), 'swarmd-'));
   const fake = await new FakeEngine(join(disk, 'engine.sock')).start();
   const engine = new LocalEngine(parseEngineAddress(`unix://${fake.path}`));
@@ -66,9 +68,10 @@ export async function startDaemon({ balancer, ...parts }: Parts = {}): Promise<T
     folder,
     states: ownStates('sqlite', folder, { times, log, keyring }),
     keyring,
-    startManager: (_context, { nodeId, whileLeading }) => {
+    startManager: async (_context, { nodeId, whileLeading }) => {
+      beforeManager?.();
       fake.becomes = nodeId;
-      return Promise.resolve(leadingManager(nodeId, whileLeading));
+      return leadingManager(nodeId, whileLeading);
     },
     peers: noPeers,
     onApi: (_req, res) => void res.destroy(),

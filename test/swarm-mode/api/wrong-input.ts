@@ -64,7 +64,7 @@ export function refusedWithoutSwarm(ip: string): Refused[] {
         400,
         /subnet size is out of range: 99/,
       ],
-      ['POST /swarm/init', init({ AutoLockManagers: true }), 501, /autolock is not supported yet/],
+      ['POST /swarm/init', init({ AutoLockManagers: 'x' }), 400, mistyped('AutoLockManagers', 'bool')],
       ['POST /swarm/init', init({ Spec: { Name: 'other' } }), 400, /swarm spec must be named "default"/],
       [
         'POST /swarm/init',
@@ -183,9 +183,9 @@ function swarmAndNodes(): Refused[] {
     ],
     [
       'POST /swarm/update?version=1',
-      { ...swarm, EncryptionConfig: { AutoLockManagers: true } },
-      501,
-      /autolock is not supported yet/,
+      { ...swarm, EncryptionConfig: { AutoLockManagers: 'x' } },
+      400,
+      mistyped('AutoLockManagers', 'bool'),
     ],
     [
       'POST /swarm/update?version=1',
