@@ -15,6 +15,7 @@ export {
   type MemberInfo,
   type MembersAsked,
 } from './members.ts';
+export { runPromotion, type PromotionOptions } from './promote-learners.ts';
 export { clientUrl, endpointOf, peerUrl, USUAL_PORTS, type MemberPlace, type Ports } from './places.ts';
 export {
   ensembleStatus,

@@ -12,7 +12,8 @@ import {
   type MemberFolder,
 } from '../../src/ensemble/index.ts';
 import type { EtcdClient } from '../../src/store/index.ts';
-import { asked, firstFolder, memberFolder, newMember, serving } from './member-place.ts';
+import { until } from '../hosts/index.ts';
+import { asked, firstFolder, memberFolder, newMember, SERVES_MS, serving } from './member-place.ts';
 
 export interface JoinedMember {
   readonly folder: MemberFolder;
@@ -25,6 +26,7 @@ export async function joinMember(
   first: JoinedMember,
   name: string,
   options: Partial<LocalMemberOptions> = {},
+  promoted: 'here' | 'by the leader' = 'here',
 ): Promise<JoinedMember> {
   const client = first.member.client();
   onTestFinished(() => client.close());
@@ -38,7 +40,12 @@ export async function joinMember(
     first.folder.certificates.readCa(),
   );
   const { member } = await serving(folder, options);
-  await promoteMember(client, admitted.member.id, asked());
+  if (promoted === 'here') await promoteMember(client, admitted.member.id, asked());
+  await until('it has its vote', SERVES_MS, async () =>
+    (await listMembers(client, asked())).some(({ id, isLearner }) => id === admitted.member.id && !isLearner)
+      ? true
+      : undefined,
+  );
   return { folder, member, id: admitted.member.id };
 }
 
