@@ -19,7 +19,7 @@ export interface SocketWish {
   readonly protocol: typeof RELAY_PROTOCOL | typeof API_PROTOCOL;
   /** For the connection and the handshake together. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
 }
 
 /** How soon a dead line that carries nothing is found; where something is on its way, those who sent it look. */
@@ -41,12 +41,12 @@ export async function openManagerSocket(place: ManagerPlace, wish: SocketWish): 
   socket.setNoDelay(true);
   socket.setKeepAlive(true, PROBE_MS);
   const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  const onAbort = (): void => reject(signal?.reason);
+  const onAbort = (): void => reject(signal.reason);
   socket.once('secureConnect', resolve);
   socket.on('error', reject);
   socket.once('close', () => reject(new Error('it closed the connection')));
-  signal?.addEventListener('abort', onAbort, { once: true });
-  if (signal?.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
     await promise;
     if (socket.alpnProtocol !== protocol) throw new Error('it does not speak with other managers');
@@ -57,7 +57,7 @@ export async function openManagerSocket(place: ManagerPlace, wish: SocketWish): 
     throw new SwarmError('unavailable', `manager ${place.addr}: ${messageOf(cause)}`, { cause });
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -43,6 +43,8 @@ export class Relays {
   readonly #open = new Set<Relay>();
   readonly #pulse: LeaderPulse;
   #leader: ManagerPlace | undefined;
+  /** Fires when the leader is another one. */
+  #changed = new AbortController();
   /** Whether it was said that the leader can't be reached. */
   #isSaid = false;
 
@@ -66,6 +68,8 @@ export class Relays {
     this.#leader = leader;
     if (leader?.addr === addr && leader?.nodeId === nodeId) return false;
     this.#isSaid = false;
+    this.#changed.abort(new Error('the leader is another one'));
+    this.#changed = new AbortController();
     this.#cutAll();
     return true;
   }
@@ -76,7 +80,11 @@ export class Relays {
    */
   take(near: Socket, orElse: () => void): void {
     if (!this.#leader) return orElse();
-    if (this.#open.size >= (this.#options.max ?? RELAYS_MAX)) return void near.destroy();
+    const { max = RELAYS_MAX } = this.#options;
+    if (this.#open.size >= max) {
+      this.#say(this.#leader, new Error(`${max} are relayed, which is as many as there may be`));
+      return void near.destroy();
+    }
     void this.#relay(near, this.#leader, orElse);
   }
 
@@ -109,12 +117,12 @@ export class Relays {
     }
   }
 
-  async #connect(leader: ManagerPlace, signal?: AbortSignal): Promise<TLSSocket> {
+  async #connect(leader: ManagerPlace, signal: AbortSignal): Promise<TLSSocket> {
     const socket = await openManagerSocket(leader, {
       credentials: this.#options.credentials(),
       protocol: RELAY_PROTOCOL,
       timeoutMs: this.#times.connectMs,
-      ...(signal ? { signal } : {}),
+      signal,
     });
     this.#isSaid = false;
     return socket;
@@ -132,7 +140,7 @@ export class Relays {
     const leader = this.#leader;
     if (!leader) return;
     try {
-      (await this.#connect(leader)).destroy();
+      (await this.#connect(leader, this.#changed.signal)).destroy();
     } catch (error) {
       if (leader !== this.#leader) return;
       this.#say(leader, error);

@@ -34,8 +34,8 @@ export interface SwarmPort {
   /** Connections that are open now, relayed ones among them. */
   connections(): number;
   /**
-   * Answers calls by these services from now on, and relays nothing. Adds the services by `routes`, which is called
-   * twice, because callers without a certificate may send less. The function that it gives ends that: every call is
+   * Answers calls by these services from now on, and relays to nobody until `passTo` says so again. Adds the services by
+   * `routes`, which is called twice, because callers without a certificate may send less. The function that it gives ends that: every call is
    * unavailable at once, and what is still open after `graceMs` is cut; it resolves when all those connections are closed.
    */
   serve(routes: (router: ConnectRouter) => void): (graceMs: number) => Promise<void>;
