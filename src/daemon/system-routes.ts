@@ -29,12 +29,13 @@ export async function answerPing(call: ApiCall, { engine }: DaemonContext, swarm
 
 /** `GET /info` */
 export const info: ManagerHandler = async (call, { engine, balancing }, swarm) => {
-  const { local, membership, store } = swarm;
+  const { local, membership, state, store } = swarm;
   const found = await askEngine(engine, '/info');
   const base = found ?? infoWithoutEngine({ name: hostname(), version: VERSION });
   const trouble = found ? membership.trouble : engineDown(engine);
   const facts = { nodeId: local.nodeId, nodeAddr: local.advertise.host, trouble };
-  call.json(200, withWarnings(await mergedInfo(base, store.view, facts), balancing.warnings));
+  const stale = state.trouble === undefined ? [] : [`WARNING: ${state.trouble}`];
+  call.json(200, withWarnings(await mergedInfo(base, store.view, facts), [...stale, ...balancing.warnings]));
 };
 
 /** Answers with the engine's `/info`, and with what is to be said of the swarm instead of what the engine says. */
@@ -49,8 +50,9 @@ export async function answerInfo(
 }
 
 /** `GET /info` of a host that manages no swarm: the engine's, and what its balancer has to say. */
-export const infoWithWarnings: BesideHandler = async (call, { engine, balancing }, { whole }) => {
-  const { warnings } = balancing;
+export const infoWithWarnings: BesideHandler = async (call, { engine, life, balancing }, { whole }) => {
+  const trouble = life.trouble === undefined ? [] : [`WARNING: this host does not manage its swarm: ${life.trouble}`];
+  const warnings = [...trouble, ...balancing.warnings];
   const found = warnings.length > 0 ? await askEngine(engine, whole) : undefined;
   if (found) call.json(200, withWarnings(found, warnings));
   return found !== undefined;
