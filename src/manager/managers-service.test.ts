@@ -1,0 +1,143 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SYSTEM_TIMES } from '../base/clock.ts';
+import { SwarmError } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
+import { createLog } from '../base/log.ts';
+import { createCluster, DEFAULT_CLUSTER_SPEC, fetchRoot } from '../ca/index.ts';
+import { newManagerNode } from '../model/index.ts';
+import { memoryBackend, openStore, soleLead, type Store } from '../store/index.ts';
+import { connectJoining, connectManagers } from '../swarmkit/index.ts';
+import { startManager, type Manager } from './manager.ts';
+
+/** A manager over a state in memory, with its port on loopback, and joiners that come to it. */
+const OWN = newId();
+const CANDIDATE = { addr: '10.0.0.2:2377', etcdVersion: '', storeClusterId: 'same', layout: 1, version: '1' };
+const OTHER_STORE = 'the other managers keep the state elsewhere';
+
+let store: Store;
+let manager: Manager;
+let addr: string;
+
+beforeEach(async () => {
+  const log = createLog('fatal');
+  store = await openStore(memoryBackend(), {
+    nowMs: () => Date.now(),
+    onFault: (error) => {
+      throw error;
+    },
+  });
+  const cluster = await createCluster({ spec: DEFAULT_CLUSTER_SPEC, dataPathPort: 4789 }, Date.now());
+  await store.update((tx) => {
+    tx.create('cluster', cluster);
+    tx.create('node', newManagerNode({ id: OWN, addr: '127.0.0.1:2377', availability: 'active' }));
+  });
+  const objection = ({ storeClusterId }: { storeClusterId: string }): string | undefined =>
+    storeClusterId === 'same' ? undefined : OTHER_STORE;
+  manager = await startManager(
+    { store, times: SYSTEM_TIMES, log },
+    {
+      nodeId: OWN,
+      listen: { host: '127.0.0.1', port: 0 },
+      lead: soleLead({ id: OWN, addr: '127.0.0.1:2377' }),
+      takeOver: () => Promise.resolve(),
+      keeping: {
+        objection,
+        admit: (_id, candidate) => {
+          const why = objection(candidate);
+          return why === undefined
+            ? Promise.resolve(undefined)
+            : Promise.reject(new SwarmError('conflict', why));
+        },
+        release: () => Promise.resolve(),
+      },
+      onApi: (_request, response) => void response.destroy(),
+    },
+  );
+  await manager.untilLeading(AbortSignal.timeout(10_000));
+  addr = `127.0.0.1:${manager.port}`;
+});
+
+afterEach(async () => {
+  await manager.close();
+  await store.close();
+});
+
+const tokens = () => store.view.cluster()?.rootCa.joinTokens ?? { manager: '', worker: '' };
+
+async function join(request: { token?: string; nodeId?: string; candidate?: Partial<typeof CANDIDATE> }) {
+  const rootPem = await fetchRoot(addr, tokens().manager);
+  const link = connectJoining(addr, rootPem);
+  const { token = tokens().manager, nodeId = newId() } = request;
+  const candidate = { ...CANDIDATE, ...request.candidate };
+  try {
+    return await link.client.join({ token, nodeId, candidate, availability: 'drain' });
+  } finally {
+    link.close();
+  }
+}
+
+test('the manager token makes a manager, and the same request again the same one', async () => {
+  const nodeId = newId();
+  const answer = await join({ nodeId });
+  expect(answer).toMatchObject({ nodeId, clusterId: store.view.cluster()?.id });
+  expect(answer.engineToken).toMatch(/^SWMTKN-1-/);
+  expect(store.view.get('node', nodeId)).toMatchObject({
+    role: 'manager',
+    managerAddr: CANDIDATE.addr,
+    spec: { role: 'manager', availability: 'drain' },
+  });
+  expect(await join({ nodeId })).toMatchObject({ nodeId });
+  expect(store.view.count('node')).toBe(2);
+});
+
+test('the token of workers makes no manager', async () => {
+  expect(await join({ token: tokens().worker })).toMatchObject({ nodeId: '', engineToken: '' });
+  expect(store.view.count('node')).toBe(1);
+});
+
+test.each([
+  ['a token that is none', { token: 'SWMTKN-1-x' }, Code.InvalidArgument, 'A valid join token is necessary'],
+  ['an id that is none', { nodeId: '../../x' }, Code.InvalidArgument, 'a node id has 25'],
+  ['the id of a node that is there', { nodeId: OWN }, Code.FailedPrecondition, 'part of this swarm already'],
+  ['an address that is none', { candidate: { addr: 'x' } }, Code.InvalidArgument, 'no address of a manager'],
+  ['another store', { candidate: { storeClusterId: '' } }, Code.FailedPrecondition, OTHER_STORE],
+])('%s is refused, and nothing is left', async (_what, request, code, words) => {
+  const error = await join(request).then(
+    () => new ConnectError('it was let in'),
+    (reason: unknown) => ConnectError.from(reason),
+  );
+  expect(error).toMatchObject({ code, rawMessage: expect.stringContaining(words) as string });
+  expect(store.view.count('node')).toBe(1);
+});
+
+test('only a manager asks for engine tokens or leaves; the last one stays', async () => {
+  const rootPem = await fetchRoot(addr, tokens().manager);
+  const stranger = connectManagers(addr, { certPem: '', keyPem: '', rootPem });
+  await expect(stranger.client.engineToken({})).rejects.toBeInstanceOf(ConnectError);
+  stranger.close();
+  const own = connectManagers(addr, manager.credentials);
+  try {
+    expect((await own.client.engineToken({})).token).toMatch(/^SWMTKN-1-/);
+    await expect(own.client.leave({})).rejects.toThrow('the last manager of a swarm stays one');
+    await join({});
+    await own.client.leave({});
+    const left = store.view.get('node', OWN);
+    expect(left).toMatchObject({ role: 'worker', spec: { role: 'worker' } });
+    expect(left).not.toHaveProperty('managerAddr');
+    // Its certificate is a manager's still, and worth nothing.
+    await expect(own.client.engineToken({})).rejects.toThrow('unauthorized peer role');
+  } finally {
+    own.close();
+  }
+});
+
+test('a node that is to be a worker is made one, and is not promoted without a swarmd', async () => {
+  const { nodeId } = await join({});
+  await store.update((tx) => {
+    const node = tx.get('node', nodeId);
+    if (node) tx.update('node', { ...node, spec: { ...node.spec, role: 'worker' } });
+  });
+  await expect.poll(() => store.view.get('node', nodeId)?.role, { timeout: 10_000 }).toBe('worker');
+  expect(manager.leading?.whyNoManager(nodeId)).toContain('no swarmd is heard of on its host');
+});
