@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Clock } from '../../base/clock.ts';
 import { createLog } from '../../base/log.ts';
 import type { BalancedNetwork, EndpointsUpdate, ServiceEndpoints } from '../../model/index.ts';
 import { Kernel } from '../kernel/kernel.ts';
@@ -50,6 +51,26 @@ function tell(backends: ServiceEndpoints['backends'], more: Partial<BalancedNetw
   state.fold(update, changes);
   peers.note(changes);
 }
+
+test('a change soon after another is looked at by itself, without the turn that looks at everything', async () => {
+  const TURN_MS = 1_000;
+  const ended = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  const clock: Clock = {
+    nowMs: QUICK_TIMES.nowMs,
+    pause: (ms, signal) => (ms === TURN_MS ? ended(signal) : QUICK_TIMES.pause(ms, signal)),
+  };
+  stop.abort();
+  await running;
+  stop = new AbortController();
+  const list = host.listNamespaces;
+  peers = new OverlayPeers({ nodeId: 'here', state, kernel, list, problems, clock });
+  running = peers.run(stop.signal);
+  tell([backend('10.0.1.11')]);
+  await looked(1);
+  tell([backend('10.0.1.11'), backend('10.0.1.13')]);
+  await vi.waitFor(() => expect(overlay.overlayLines.join()).toContain('10.0.1.13'), 10_000);
+});
 
 const looks = (): number => host.runs.filter(({ program }) => program === 'sh').length;
 async function looked(more: number): Promise<void> {

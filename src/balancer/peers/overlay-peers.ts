@@ -4,6 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { messageOf, SwarmError } from '../../base/errors.ts';
 import type { NetnsFile } from '../namespaces.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { LateBell } from '../late-bell.ts';
 import type { Problems } from '../problems.ts';
 import type { Changes, KnownState } from '../state.ts';
 import { hasBridge } from './has-bridge.ts';
@@ -14,7 +15,7 @@ import { overlayFiles } from './overlay-files.ts';
 /** What changed is left to the engine for that long: most of the time it has heard of it by then. */
 const SETTLE_MS = 300;
 /** Between two looks at one network, however much changes there. */
-const AGAIN_MS = 2_000;
+const AGAIN_MS = 1_000;
 const TURN_MS = 1_000;
 /** Networks that are looked at in one turn: each within a few turns, and never many at once. */
 const TURNS = 3;
@@ -96,20 +97,24 @@ export class OverlayPeers {
 
   async #work(signal: AbortSignal): Promise<void> {
     const { clock, list } = this.#parts;
+    const late = new LateBell(this.#bell, clock);
     while (await this.#bell.heard(signal)) {
       await clock.pause(SETTLE_MS, signal);
       if (signal.aborted) return;
-      const due = [...this.#due].filter((id) => this.#isTime(id));
+      const due = [...this.#due].filter((id) => this.#waitMs(id) <= 0);
       for (const id of due) this.#due.delete(id);
+      // A client's first packets are lost as long as nobody knows the way.
+      const waits = [...this.#due].map((id) => this.#waitMs(id));
+      if (waits.length > 0) late.ringIn(Math.max(0, Math.min(...waits) - SETTLE_MS), signal);
       const files = due.length === 0 ? [] : await list().catch(() => []);
       await eachLimited(due, AT_ONCE, (id) => this.#look(id, files));
     }
   }
 
-  /** One whose time has not come stays due; the turns come by. */
-  #isTime(networkId: string): boolean {
+  /** Until it may be looked at again; 0 and less: now. */
+  #waitMs(networkId: string): number {
     const { lookedMs } = this.#watched.get(networkId) ?? { lookedMs: -Infinity };
-    return this.#parts.clock.nowMs() - lookedMs >= AGAIN_MS;
+    return lookedMs + AGAIN_MS - this.#parts.clock.nowMs();
   }
 
   /** One network, which the engine may not have on this host. What is encrypted is the engines' alone: they have the keys. */
