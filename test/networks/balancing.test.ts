@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { clientAddressTests } from './client-address.ts';
+import { doctorTests } from './doctor.ts';
 import { kernelTests } from './kernel-parts.ts';
 import { meshTests } from './mesh.ts';
 import { sctpTests } from './sctp.ts';
@@ -27,3 +28,4 @@ describe('the mesh and virtual IPs', () => meshTests(get));
 describe('SCTP', () => sctpTests(get));
 describe('kernels', () => kernelTests(get));
 describe("the client's address", () => clientAddressTests(get));
+describe('the doctor', () => doctorTests(get));

@@ -89,7 +89,15 @@ export function meshTests(get: () => NetworkSwarm): void {
       expect(namesIn((await Promise.all(answers)).join('\n'))).toEqual(idsOf(both));
     }
     expect(namesIn(await askByUdp(onHost(swarm.at(0)), '127.0.0.1', 8053))).toHaveLength(1);
-    await swarm.update('many', '--publish-rm', '8081', '--publish-add', '8201:9500');
+    await swarm.update(
+      'many',
+      '--update-parallelism',
+      '0',
+      '--publish-rm',
+      '8081',
+      '--publish-add',
+      '8201:9500',
+    );
     const next = await swarm.running('many', 2);
     for (const { ip } of swarm.balancing) {
       await swarm.answeredBy(outside, `http://${ip}:8201/`, next);
