@@ -50,6 +50,8 @@ export interface RoundResult {
   readonly inForce: boolean;
   /** The engine is about to finish a namespace. */
   readonly waiting: boolean;
+  /** The engine's firewall is to be looked at. */
+  readonly firewall: boolean;
 }
 
 /** Brings the host's namespaces to what the state asks for, round by round; one round at a time. */
@@ -107,10 +109,9 @@ export class Enforcement {
     }
     await this.#reserve(changes, due);
     const moved = this.#plan(changes);
-    if (due.firewall || moved) await this.#openFirewall();
     const inForce = await this.#apply();
     await this.#leaveOthers();
-    return { inForce, waiting: this.#waiting };
+    return { inForce, waiting: this.#waiting, firewall: due.firewall || moved };
   }
 
   /**
@@ -179,7 +180,8 @@ export class Enforcement {
     return facts.meshAddress !== before.meshAddress;
   }
 
-  async #openFirewall(): Promise<void> {
+  /** Looks at the engine's firewall. Beside the rounds: it has to wait for whoever changes that. One call at a time. */
+  async keepFirewall(): Promise<void> {
     const { firewall, problems } = this.#parts;
     const { meshAddress } = this.#facts;
     try {

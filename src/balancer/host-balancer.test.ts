@@ -75,10 +75,11 @@ test('what it is told is in force everywhere before it says so', async () => {
   expect(rulesOf(at(MESH))).toContain('10.0.0.12');
   expect(rulesOf(host.own)).toContain('tcp . 8080');
   expect(host.own.settings.get('net/ipv4/conf/docker_gwbridge/route_localnet')).toBe('1');
-  expect(host.chains.get('DOCKER-USER')?.map((rule) => rule.includes('--comment skep'))).toEqual([
-    ...[false, true, true, false],
-  ]);
   expect([...host.held]).toEqual(['tcp/8080']);
+  await vi.waitFor(() => {
+    const rules = host.chains.get('DOCKER-USER')?.map((rule) => rule.includes('--comment skep'));
+    expect(rules).toEqual([false, true, true, false]);
+  }, 10_000);
 });
 
 test('a change touches only what differs, and forgets who is gone', async () => {
@@ -119,6 +120,32 @@ test('a namespace that comes later, or anew, gets its rules then', async () => {
   await vi.waitFor(() => expect(later.aliases('eth0')).toEqual(['10.0.1.5']), 10_000);
   host.files.set(MESH, meshNamespace(200));
   await vi.waitFor(() => expect(rulesOf(at(MESH))).toContain('10.0.0.12'), 10_000);
+});
+
+test('a namespace made anew that has the number of the former one is not taken for that', async () => {
+  const words: string[] = [];
+  begin({ log: createLog('warn', { write: (line) => void words.push(line) }) });
+  await inForce(source.tell(all));
+  const gone = at(NETWORK);
+  host.files.delete(NETWORK);
+  const looked = host.listed;
+  await vi.waitFor(() => expect(host.listed).toBeGreaterThan(looked + 3), 10_000);
+  await inForce(source.tell({ services: [service('10.0.1.5', tasks.slice(1))] }));
+  host.files.set(NETWORK, new FakeNamespace(gone.inode).link('eth0', network.address));
+  await vi.waitFor(() => expect(rulesOf(at(NETWORK))).toContain('10.0.1.12'), 10_000);
+  expect(at(NETWORK).transactions).toHaveLength(1);
+  expect(words).toEqual([]);
+});
+
+test('a firewall that somebody else works on holds nothing else up', async () => {
+  const { promise: free, resolve: end } = Promise.withResolvers<void>();
+  host.before = ({ program, args }) =>
+    program === 'iptables' && args.includes('-S') ? free : Promise.resolve();
+  begin();
+  await inForce(source.tell(all));
+  await inForce(source.tell({ services: [service('10.0.1.5', tasks.slice(1))] }));
+  expect(rulesOf(at(NETWORK))).toContain('10.0.1.12');
+  end();
 });
 
 test('the namespace of another engine by the same name is left alone', async () => {

@@ -45,6 +45,7 @@ export class HostBalancer implements Balancer {
   readonly #state = new KnownState();
   readonly #bell = new Bell();
   readonly #flowsBell = new Bell();
+  readonly #firewallBell = new Bell();
   readonly #late: LateBell;
   readonly #questions: Questions;
   #changes: Changes = noChanges();
@@ -137,6 +138,7 @@ export class HostBalancer implements Balancer {
     return [
       this.#rounds(enforcement, signal),
       this.#flows(enforcement, signal),
+      this.#keepFirewall(enforcement, signal),
       tasks.run(signal),
       peers.run(signal),
       watchNamespaces(listNamespaces, times, listener, signal),
@@ -162,7 +164,7 @@ export class HostBalancer implements Balancer {
     const { version } = this.#state;
     this.#changes = noChanges();
     this.#due = { namespaces: false, ports: false, firewall: false };
-    const { inForce, waiting } = await enforcement.round(changes, due).catch((error: unknown) => {
+    const { inForce, waiting, firewall } = await enforcement.round(changes, due).catch((error: unknown) => {
       this.#takeBack(changes);
       throw error;
     });
@@ -173,12 +175,20 @@ export class HostBalancer implements Balancer {
     else if (waiting || !inForce) this.#late.ringIn(AGAIN_MS, signal);
     await this.#report();
     this.#flowsBell.ring();
+    if (firewall) this.#firewallBell.ring();
   }
 
   async #flows(enforcement: Enforcement, signal: AbortSignal): Promise<void> {
     const late = new LateBell(this.#flowsBell, this.#options.times);
     while (await this.#flowsBell.heard(signal))
       if (!(await enforcement.forgetFlows())) late.ringIn(AGAIN_MS, signal);
+  }
+
+  async #keepFirewall(enforcement: Enforcement, signal: AbortSignal): Promise<void> {
+    while (await this.#firewallBell.heard(signal)) {
+      await enforcement.keepFirewall();
+      await this.#report();
+    }
   }
 
   /** Where swarmd does not balance, what it has put there in another mode goes; all is in force at once. */

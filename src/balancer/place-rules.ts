@@ -82,8 +82,9 @@ export class PlaceRules {
    */
   async enforce(wish: PlaceWish, sandbox: Sandbox): Promise<void> {
     const known = this.#inForce;
-    if (known && known.sandbox.inode !== sandbox.inode) this.#flows = this.#ripe = [];
-    const same = known?.frame.fingerprint === wish.frame.fingerprint && known.sandbox.inode === sandbox.inode;
+    // By object, as the kernel gives the number of a namespace that is gone to the next.
+    if (known && known.sandbox !== sandbox) this.#flows = this.#ripe = [];
+    const same = known?.frame.fingerprint === wish.frame.fingerprint && known.sandbox === sandbox;
     const keys = this.#dirty;
     this.#dirty = new Set();
     this.#attempts++;
@@ -211,7 +212,7 @@ export class PlaceRules {
 
   /** Routes of a frame that is in force stay as they are. */
   #routes(frame: Frame, sandbox: Sandbox): IpLine[] {
-    const known = this.#inForce?.sandbox.inode === sandbox.inode ? this.#inForce.frame.routes : [];
+    const known = this.#inForce?.sandbox === sandbox ? this.#inForce.frame.routes : [];
     const has = (routes: Frame['routes'], { add }: Frame['routes'][number]): boolean =>
       routes.some((one) => one.add.join(' ') === add.join(' '));
     const gone = known.filter((one) => !has(frame.routes, one));

@@ -4,7 +4,7 @@ import { eachLimited } from '../base/async.ts';
 import type { BalancedNetwork } from '../model/index.ts';
 import type { NetnsFile } from './namespaces.ts';
 
-/** A network namespace that rules go into. */
+/** A network namespace that rules go into: the same object as long as it is the same one. */
 export interface Sandbox {
   /** For nsenter; '' for the host's own. */
   readonly path: string;

@@ -74,7 +74,7 @@ export class TaskSandboxes {
       const answer = wanted.length === 0 ? [] : await this.#engine.sandboxes(wanted, within);
       for (const { taskId, path } of answer) {
         const inode = await this.#inodeOf(path);
-        if (inode !== 0) found.set(taskId, { path, inode, device: '', deviceIndex: 0, outerAddress: '' });
+        if (inode !== 0) found.set(taskId, this.#sandboxOf(taskId, path, inode));
       }
     } catch (error) {
       this.#log.debug({ err: messageOf(error) }, 'the engine does not tell the namespaces of tasks');
@@ -86,5 +86,11 @@ export class TaskSandboxes {
       found.size === before.size && [...found].every(([id, { inode }]) => before.get(id)?.inode === inode);
     if (!same) this.#changed();
     return wanted.every((id) => found.has(id));
+  }
+
+  #sandboxOf(taskId: string, path: string, inode: number): Sandbox {
+    const known = this.#found.get(taskId);
+    if (known?.path === path && known.inode === inode) return known;
+    return { path, inode, device: '', deviceIndex: 0, outerAddress: '' };
   }
 }

@@ -57,7 +57,7 @@ test('a change soon after another is looked at by itself, without the turn that 
   const ended = (signal: AbortSignal): Promise<void> =>
     new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   const clock: Clock = {
-    nowMs: QUICK_TIMES.nowMs,
+    nowMs: () => QUICK_TIMES.nowMs(),
     pause: (ms, signal) => (ms === TURN_MS ? ended(signal) : QUICK_TIMES.pause(ms, signal)),
   };
   stop.abort();

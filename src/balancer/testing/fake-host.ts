@@ -81,16 +81,20 @@ export class FakeHost implements HostAccess {
   poison = '';
   /** Called before each command. */
   before: (command: Command) => Promise<void> = () => Promise.resolve();
+  /** How often its namespaces were listed. */
+  listed = 0;
   uid = 0;
   ipvs = false;
 
   readonly commands = { run: (command: Command): Promise<CommandResult> => this.#run(command) };
   readonly hasIpvs = (): boolean => this.ipvs;
 
-  readonly listNamespaces = (): Promise<readonly NetnsFile[]> =>
-    Promise.resolve(
+  readonly listNamespaces = (): Promise<readonly NetnsFile[]> => {
+    this.listed++;
+    return Promise.resolve(
       [...this.files].map(([path, { inode }]) => ({ path, inode, name: path.split('/').at(-1) ?? '' })),
     );
+  };
 
   readonly inodeOf = (path: string): Promise<number> => Promise.resolve(this.files.get(path)?.inode ?? 0);
 
