@@ -25,8 +25,8 @@ export interface ManagersView {
   readonly leaderId: string | undefined;
   /** Whether a manager is there, as far as is known. */
   isThere(nodeId: string): boolean;
-  /** Why a node can't be made a manager, in words; undefined where it can. Known to the leader. */
-  whyNoManager(nodeId: string): string | undefined;
+  /** Why a node can't be made a manager, in words; undefined where it can. Known to the leader, a moment after it began to lead. */
+  whyNoManager(nodeId: string): Promise<string | undefined>;
   /**
    * While another one leads: has it answer a request. Every status is a value; throws `unavailable` where there is no leader.
    */

@@ -28,7 +28,8 @@ export interface WorkerNode {
 }
 
 const LOOK_MS = 5_000;
-const [FIRST_RETRY_MS, LAST_RETRY_MS] = [1_000, 15_000];
+/** Who is to be promoted right after a change of the leader is to be known by then. */
+const [FIRST_RETRY_MS, LAST_RETRY_MS] = [250, 3_000];
 
 /**
  * While this host is a node and manages nothing, the managers know that its swarmd is there, and what it could be; it becomes a
@@ -54,6 +55,7 @@ export class Attendance {
         try {
           await this.#attend(found, signal);
           failures = 0;
+          waitMs = FIRST_RETRY_MS;
         } catch (error) {
           this.#say(messageOf(error));
           failures += 1;

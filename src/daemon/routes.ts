@@ -71,7 +71,7 @@ function managersView({ atLeader }: DaemonContext, swarm: ManagedSwarm): Manager
   return {
     leaderId: manager.leader?.id,
     isThere: (nodeId) => state.isThere(nodeId),
-    whyNoManager: (nodeId) => manager.leading?.whyNoManager(nodeId),
+    whyNoManager: async (nodeId) => manager.leading?.whyNoManager(nodeId),
     ...(manager.leading ? {} : { leader: (request, signal) => atLeader.json(swarm, request, signal) }),
   };
 }

@@ -51,7 +51,8 @@ export async function answerInfo(
 
 /** `GET /info` of a host that manages no swarm: the engine's, and what its balancer has to say. */
 export const infoWithWarnings: BesideHandler = async (call, { engine, life, balancing }, { whole }) => {
-  const trouble = life.trouble === undefined ? [] : [`WARNING: this host does not manage its swarm: ${life.trouble}`];
+  const trouble =
+    life.trouble === undefined ? [] : [`WARNING: this host does not manage its swarm: ${life.trouble}`];
   const warnings = [...trouble, ...balancing.warnings];
   const found = warnings.length > 0 ? await askEngine(engine, whole) : undefined;
   if (found) call.json(200, withWarnings(found, warnings));

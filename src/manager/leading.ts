@@ -28,7 +28,7 @@ export interface Leading {
   /** A token with which the engine of a manager's host becomes its node, once. */
   engineToken(nodeId: string): string;
   /** Why a node can't be made a manager, in words for the user; undefined where it can. */
-  whyNoManager(nodeId: string): string | undefined;
+  whyNoManager(nodeId: string): Promise<string | undefined>;
   /** Resolves when everything has ended, after the signal has fired. */
   close(): Promise<void>;
 }

@@ -139,5 +139,5 @@ test('a node that is to be a worker is made one, and is not promoted without a s
     if (node) tx.update('node', { ...node, spec: { ...node.spec, role: 'worker' } });
   });
   await expect.poll(() => store.view.get('node', nodeId)?.role, { timeout: 10_000 }).toBe('worker');
-  expect(manager.leading?.whyNoManager(nodeId)).toContain('no swarmd is heard of on its host');
+  await expect(manager.leading?.whyNoManager(nodeId)).resolves.toContain('no swarmd is heard of on its host');
 });

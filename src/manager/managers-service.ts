@@ -51,8 +51,8 @@ export interface ManagersOptions {
 /** How managers come and go, at the one that leads. */
 export interface ManagersService {
   readonly routes: (router: ConnectRouter) => void;
-  /** Why a node can't be made a manager, in words for the user; undefined where it can. */
-  whyNoManager(nodeId: string): string | undefined;
+  /** Why a node can't be made a manager, in words for the user; undefined where it can. Waits for hosts that are still to come back. */
+  whyNoManager(nodeId: string): Promise<string | undefined>;
   close(): void;
 }
 
@@ -61,6 +61,9 @@ const NO_TOKEN = 'A valid join token is necessary to join this cluster';
 const NO_SWARMD =
   'no swarmd is heard of on its host; start swarmd there, beside its engine, and promote it again';
 const AVAILABILITIES: readonly string[] = ['active', 'pause', 'drain'];
+/** Hosts come back to a new leader within this. */
+const SETTLE_MS = 6_000;
+const LOOK_MS = 100;
 const ID = /^[a-z0-9]{25}$/;
 
 /** The service by which hosts become managers, and stop being some. */
@@ -78,9 +81,12 @@ class LeadersManagers implements ManagersService {
   readonly #options: ManagersOptions;
   readonly #attending = new Map<string, Attending>();
   readonly #unwatch: () => void;
+  /** Until then hosts are coming back from the former leader. */
+  readonly #settledMs: number;
 
   constructor(context: LoopContext, options: ManagersOptions) {
     this.#context = context;
+    this.#settledMs = context.times.nowMs() + SETTLE_MS;
     this.#options = options;
     this.#unwatch = context.store.watch((events) => this.#follow(events));
   }
@@ -102,10 +108,12 @@ class LeadersManagers implements ManagersService {
     });
   };
 
-  whyNoManager(nodeId: string): string | undefined {
+  async whyNoManager(nodeId: string): Promise<string | undefined> {
+    const { times } = this.#context;
+    while (!this.#attending.has(nodeId) && times.nowMs() < this.#settledMs)
+      await times.pause(LOOK_MS, new AbortController().signal);
     const attending = this.#attending.get(nodeId);
-    if (!attending) return NO_SWARMD;
-    return this.#options.objection(attending.candidate);
+    return attending ? this.#options.objection(attending.candidate) : NO_SWARMD;
   }
 
   close(): void {

@@ -10,7 +10,11 @@ async function swarm(): Promise<ControlApi> {
   await api?.[Symbol.asyncDispose]();
   const fresh = (api = await startControlApi({
     nodeId: 'self1',
-    managers: { leaderId: 'self1', isThere: () => true, whyNoManager: () => 'no swarmd is heard of there' },
+    managers: {
+      leaderId: 'self1',
+      isThere: () => true,
+      whyNoManager: () => Promise.resolve('no swarmd is heard of there'),
+    },
   }));
   const managed = sampleNode('self1', { role: 'manager', managerAddr: '10.0.0.1:2377' });
   await fresh.store.update((tx) => {

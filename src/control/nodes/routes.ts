@@ -3,7 +3,7 @@ import { removeNode } from '../../ca/index.ts';
 import { queryFlag, readJson } from '../../docker-api/index.ts';
 import type { Node, NodeRole } from '../../model/index.ts';
 import type { View } from '../../store/index.ts';
-import type { Handler, ManagersView, Route } from '../context.ts';
+import type { Handler, Route } from '../context.ts';
 import { findOne } from '../find.ts';
 import { queryVersion } from '../query.ts';
 import { outOfSequence, rpcError } from '../rpc-error.ts';
@@ -31,10 +31,14 @@ const updateNode: Handler = async (call, { store, nodeId, managers }) => {
   const version = queryVersion(call.query, 'node');
   const { annotations, role, availability } = readBodyAs(nodeSpec, await readJson(call.req));
   const wanted = { annotations, role: readRole(role), availability: readAvailability(availability) };
+  const { id, spec } = found(store.view, call.param('id'), nodeId);
+  const why =
+    wanted.role === 'manager' && spec.role !== 'manager' ? await managers.whyNoManager(id) : undefined;
+  if (why !== undefined) throw new SwarmError('unsupported', `node ${id} cannot become a manager: ${why}`);
   await store.update((tx) => {
-    const node = found(tx, call.param('id'), nodeId);
+    const node = found(tx, id, nodeId);
     if (node.meta.version !== version) throw outOfSequence();
-    if (wanted.role !== node.spec.role) checkRole(tx, node, wanted.role, managers);
+    if (wanted.role === 'worker' && node.spec.role === 'manager') checkNotLast(tx, node);
     tx.update('node', { ...node, spec: wanted });
   });
   call.empty(200);
@@ -75,13 +79,7 @@ function readRole(text: string): NodeRole {
   throw new SwarmError('invalid', `invalid Role: ${JSON.stringify(text)}`);
 }
 
-function checkRole(view: View, node: Node, wanted: NodeRole, managers: ManagersView): void {
-  if (wanted === 'manager') {
-    const why = managers.whyNoManager(node.id);
-    if (why !== undefined)
-      throw new SwarmError('unsupported', `node ${node.id} cannot become a manager: ${why}`);
-    return;
-  }
+function checkNotLast(view: View, node: Node): void {
   let left = 0;
   for (const { id, spec } of view.all('node')) if (spec.role === 'manager' && id !== node.id) left += 1;
   if (left === 0) throw rpcError('FailedPrecondition', 'attempting to demote the last manager of the swarm');

@@ -30,7 +30,11 @@ interface CallOptions {
 }
 
 const NOBODY: Pick<ControlContext, 'engine' | 'logs' | 'managers'> = {
-  managers: { leaderId: 'self', isThere: () => true, whyNoManager: () => 'no swarmd is heard of there' },
+  managers: {
+    leaderId: 'self',
+    isThere: () => true,
+    whyNoManager: () => Promise.resolve('no swarmd is heard of there'),
+  },
   engine: { json: () => Promise.resolve({ status: 404, value: { message: 'not found' } }) },
   logs: { subscribe: () => (async function* nothing() {})() },
 };

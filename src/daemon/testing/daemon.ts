@@ -141,7 +141,7 @@ function leadingManager(nodeId: string, whileLeading: ManagerOptions['whileLeadi
     endpoints: silentEndpoints(),
     routes: () => undefined,
     engineToken: () => 'TOKEN',
-    whyNoManager: () => 'there is no other',
+    whyNoManager: () => Promise.resolve('there is no other'),
     close: () => Promise.resolve(),
   };
   const stop = new AbortController();
