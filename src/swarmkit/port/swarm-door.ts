@@ -137,15 +137,15 @@ export class SwarmDoor {
   }
 
   #welcomeManager(socket: TLSSocket): void {
-    const isRelay = socket.alpnProtocol === RELAY_PROTOCOL;
     const peer = peerOf(socket, this.#addrOf(socket));
     this.#refusals.see(peer, Date.now());
-    // Managers come themselves, and relay to the one that leads alone.
-    if (!this.#isManager(peer) || this.#relayed.addr !== undefined || (isRelay && !this.#answering)) {
+    // Managers come themselves.
+    if (!this.#isManager(peer) || this.#relayed.addr !== undefined) {
       this.#options.log.debug({ addr: peer.addr }, 'a connection for managers alone was refused');
       return void socket.destroy();
     }
-    if (isRelay) this.#relayed.receive(socket, (inner) => this.take(inner));
+    // One that does not lead says so to the caller, and relays no further.
+    if (socket.alpnProtocol === RELAY_PROTOCOL) this.#relayed.receive(socket, (inner) => this.take(inner));
     else this.#api.take(socket, peer);
   }
 
