@@ -125,6 +125,7 @@ class SwarmDispatcher implements Dispatcher {
       case 'service':
       case 'secret':
       case 'config':
+      case 'seal':
     }
   }
 
