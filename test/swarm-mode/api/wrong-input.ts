@@ -185,7 +185,7 @@ function swarmAndNodes(): Refused[] {
       'POST /swarm/update?version=1',
       { ...swarm, EncryptionConfig: { AutoLockManagers: 'x' } },
       400,
-      mistyped('AutoLockManagers', 'bool'),
+      mistyped('EncryptionConfig.AutoLockManagers', 'bool'),
     ],
     [
       'POST /swarm/update?version=1',
