@@ -28,7 +28,7 @@ import { updateToWire } from './to-wire.ts';
 import type { Endpoints, EndpointsOptions, EndpointsWaits } from './types.ts';
 import type { UpdateStream } from './update-stream.ts';
 
-const WAITS: EndpointsWaits = { stopMaxMs: 1_000, lingerMs: 200, answerMs: 20_000, unreadMs: 30_000 };
+const WAITS: EndpointsWaits = { stopMaxMs: 3_000, lingerMs: 200, answerMs: 20_000, unreadMs: 30_000 };
 /** How long changes are gathered after an update, before the next. */
 const GATHER_MS = 20;
 /** Before the balancer of this host follows again when another took its place. */
