@@ -61,8 +61,8 @@ const NO_TOKEN = 'A valid join token is necessary to join this cluster';
 const NO_SWARMD =
   'no swarmd is heard of on its host; start swarmd there, beside its engine, and promote it again';
 const AVAILABILITIES: readonly string[] = ['active', 'pause', 'drain'];
-/** Hosts come back to a new leader within this. */
-const SETTLE_MS = 6_000;
+/** Hosts come back to a new leader within this: a connection that died in silence is found out after ten seconds. */
+const SETTLE_MS = 15_000;
 const LOOK_MS = 100;
 const ID = /^[a-z0-9]{25}$/;
 
