@@ -37,6 +37,8 @@ export interface HostPlan {
 
 /** Where engines that share networks tell each other of their containers. */
 const GOSSIP_PORT = 7946;
+/** An engine in a swarm answers nobody until a manager has answered it and its containers are on their networks again: 20 s each. */
+const ENGINE_UP_MS = 60_000;
 
 interface PoweredOn {
   /** The host's first process, as this machine numbers it; everything on the host dies with it. */
@@ -198,7 +200,7 @@ export class Host {
     closeSync(log);
     child.unref();
     try {
-      const info = await until(`${this.name}: engine up`, 30_000, async () => {
+      const info = await until(`${this.name}: engine up`, ENGINE_UP_MS, async () => {
         if (child.exitCode !== null || child.signalCode !== null) return 'ended';
         if (!existsSync(this.socket)) return undefined;
         return (await engineCall(this.socket, 'GET', '/info', { timeoutMs: 5_000 })) as { ID: string };
