@@ -20,6 +20,8 @@ const TURN_MS = 1_000;
 /** Networks that are looked at in one turn: each within a few turns, and never many at once. */
 const TURNS = 3;
 const MOST_IN_A_TURN = 4;
+/** After a change engines go on adding and taking away: its network is looked at in every turn meanwhile. */
+const LIVELY_MS = 15_000;
 const AT_ONCE = 2;
 
 export interface OverlayPeersParts {
@@ -45,6 +47,8 @@ export class OverlayPeers {
   readonly #hosts = new HostAddresses();
   readonly #bell = new Bell();
   readonly #due = new Set<string>();
+  /** Networks that have just changed, and until when they are looked at more often. */
+  readonly #lively = new Map<string, number>();
   /** By network. */
   readonly #watched = new Map<string, Watched>();
 
@@ -60,6 +64,7 @@ export class OverlayPeers {
     for (const id of changed) {
       this.#watched.get(id)?.peers.changed();
       this.#due.add(id);
+      this.#lively.set(id, this.#parts.clock.nowMs() + LIVELY_MS);
     }
     if (changed.size > 0) this.#bell.ring();
   }
@@ -91,8 +96,16 @@ export class OverlayPeers {
       const count = Math.min(MOST_IN_A_TURN, Math.ceil(ids.length / TURNS));
       for (let at = 0; at < count; at++) this.#due.add(ids[(next + at) % ids.length] ?? '');
       next = ids.length === 0 ? 0 : (next + count) % ids.length;
+      for (const id of this.#livelyNow().slice(0, MOST_IN_A_TURN)) this.#due.add(id);
       if (this.#due.size > 0) this.#bell.ring();
     }
+  }
+
+  #livelyNow(): string[] {
+    const nowMs = this.#parts.clock.nowMs();
+    for (const [id, untilMs] of this.#lively)
+      if (untilMs < nowMs || !this.#parts.state.networks.has(id)) this.#lively.delete(id);
+    return [...this.#lively.keys()];
   }
 
   async #work(signal: AbortSignal): Promise<void> {
