@@ -1,5 +1,5 @@
 import type { Write } from './commits.ts';
-import type { Wait } from './plan.ts';
+import { serviceKey, type Wait } from './plan.ts';
 import { planNetwork } from './plan-network.ts';
 import { planNode } from './plan-node.ts';
 import { planService } from './plan-service.ts';
@@ -45,7 +45,11 @@ function service(state: AllocatorState, id: string): Planned {
     state.settleService(id);
     return wait(state, `service/${id}`, plan);
   }
-  if (plan.kind === 'nothing') return NONE;
+  if (plan.kind === 'nothing') {
+    // It may have waited for a network on which it needs nothing; its tasks have waited for it.
+    state.wake(serviceKey(id));
+    return NONE;
+  }
   return planned({ kind: 'service', id, row, endpoint: plan.value });
 }
 
