@@ -9,7 +9,7 @@ import type { ManagedSwarm } from './managed-swarm.ts';
 import { NO_MANAGER } from './no-manager.ts';
 import { pass } from './pass.ts';
 import { daemonRoutes, type DaemonRoute } from './routes.ts';
-import { readTarget, type Target } from './target.ts';
+import { readTarget, withoutSelf, type Target } from './target.ts';
 
 /** What is the swarm's: no engine that is a worker has an answer to it. */
 const SWARM_NOUN = /^\/(?:swarm|nodes|services|tasks|secrets|configs)(?:\/|$)/;
@@ -55,8 +55,8 @@ export function createApi(
     else await ofNone?.(call, context);
   };
 
-  const atLeader = async (call: ApiCall, swarm: ManagedSwarm, { whole }: Target): Promise<void> => {
-    if (!passedOn) return context.atLeader.pass(call, swarm, whole);
+  const atLeader = async (call: ApiCall, swarm: ManagedSwarm, target: Target): Promise<void> => {
+    if (!passedOn) return context.atLeader.pass(call, swarm, withoutSelf(target, swarm.local.nodeId));
     // Never in a circle.
     call.res.setHeader(NOT_LEADER_HEADER, '1');
     throw new SwarmError('no-manager', 'this manager does not lead');

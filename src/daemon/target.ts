@@ -16,6 +16,19 @@ export interface Target {
   readonly minor: ApiMinor | undefined;
 }
 
+/** The same target for another manager, to which `self` would be its own node: it is named by its id. */
+export function withoutSelf({ whole, version, path, search }: Target, nodeId: string): string {
+  const query = new URLSearchParams(search);
+  const isNode = /^\/nodes\/self(?=\/|$)/.test(path);
+  const isDoctor = path === '/swarm/network-doctor' && query.get('node') === 'self';
+  if (!isNode && !isDoctor) return whole;
+  if (isDoctor) query.set('node', nodeId);
+  const named = isNode ? path.replace('/self', `/${nodeId}`) : path;
+  const prefix = version === undefined ? '' : `/v${version}`;
+  const text = query.toString();
+  return `${prefix}${encodeURI(named)}${text === '' ? '' : `?${text}`}`;
+}
+
 /** As the engine's router has it: any digits and dots are a version there. */
 const VERSION = /^\/v([\d.]+)(?=\/)/;
 
