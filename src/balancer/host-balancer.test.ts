@@ -192,9 +192,12 @@ test('a namespace that the engine has made anew is told from rules that somebody
   host.files.set(NETWORK, half.link('eth0', network.address));
   await vi.waitFor(() => expect(half.aliases('eth0')).toEqual(['10.0.1.5']), 10_000);
   expect(said('taken away by somebody else')).toBe(0);
-  at(NETWORK).flush();
-  await vi.waitFor(() => expect(said('taken away by somebody else')).toBe(1), 10_000);
-});
+  // Once the engine has surely made it.
+  await vi.waitFor(() => {
+    at(NETWORK).flush();
+    expect(said('taken away by somebody else')).toBe(1);
+  }, 30_000);
+}, 60_000);
 
 test('a port that somebody listens on is left to him until he goes', async () => {
   host.busy.add('tcp/8080');

@@ -10,6 +10,10 @@ const EVERY_MS = 1_000;
  */
 const TURNS = 4;
 const MOST_IN_A_TURN = 8;
+/** An engine that stops takes addresses out of a namespace first, and removes it soon after: that was nobody else. */
+const TELLING_TURNS = 3;
+/** And one that begins goes on making a namespace in which there are rules already. */
+const MAKING_TURNS = 10;
 
 export interface Repairable {
   readonly places: ReadonlyMap<string, PlaceRules>;
@@ -32,9 +36,23 @@ export async function keepRepaired(
   signal: AbortSignal,
 ): Promise<void> {
   let next = 0;
+  /** Places from which something was taken, until it shows by whom. */
+  const suspects = new Map<string, { readonly sandbox: PlaceRules['sandbox']; readonly turn: number }>();
+  /** Since when each namespace is there. */
+  const seen = new WeakMap<object, number>();
   for (let turn = 0; !signal.aborted; turn++) {
     await clock.pause(EVERY_MS, signal);
     if (signal.aborted) return;
+    for (const { sandbox } of places.values()) if (sandbox && !seen.has(sandbox)) seen.set(sandbox, turn);
+    for (const [key, { sandbox, turn: since }] of suspects) {
+      if (key !== 'host' && turn - since < TELLING_TURNS) continue;
+      suspects.delete(key);
+      if (!sandbox || places.get(key)?.sandbox !== sandbox) continue;
+      const isMade = key === 'host' || since - (seen.get(sandbox) ?? since) >= MAKING_TURNS;
+      const isThere = key === 'host' || (await inodeOf(sandbox.path).catch(() => 0)) === sandbox.inode;
+      if (isMade && isThere)
+        log.warn({ place: key }, 'rules were taken away by somebody else; they are put back');
+    }
     const others = [...places.keys()].filter((key) => key !== 'host');
     const count = Math.min(MOST_IN_A_TURN, Math.ceil(others.length / TURNS));
     const keys = Array.from({ length: count }, (_, at) => others[(next + at) % others.length] ?? '');
@@ -46,7 +64,7 @@ export async function keepRepaired(
       if (condition === 'remade') {
         log.info({ place: key }, 'the engine has made a namespace anew; its rules are put there again');
         doubt(place.sandbox?.path ?? '');
-      } else log.warn({ place: key }, 'rules were taken away by somebody else; they are put back');
+      } else suspects.set(key, { sandbox: place.sandbox, turn });
       place.distrust();
       wake(condition === 'remade' ? { namespaces: true } : {});
     }

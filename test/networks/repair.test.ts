@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Host } from '../hosts/index.ts';
 import { eventually } from '../swarm-mode/services/service-swarm.ts';
@@ -6,6 +7,8 @@ import { at, namespacesOf, onHost, outside } from './places.ts';
 
 /** What others take away on a host is put back, on engines of either version. Each test goes on from the former. */
 const PORT = 8080;
+/** Each place is looked at within four seconds, and what was taken from it is told of three seconds later. */
+const TOLD_MS = 9_000;
 let swarm: NetworkSwarm;
 let virtualIp: string;
 
@@ -29,6 +32,19 @@ async function answered(): Promise<void> {
   const tasks = await swarm.running('web', 3);
   for (const { ip } of swarm.balancing) await swarm.answeredBy(outside, `http://${ip}:${PORT}/`, tasks);
   for (const task of tasks) await swarm.answeredBy(await swarm.inTask(task), `http://${virtualIp}/`, tasks);
+}
+
+/** How often each host has seen that something was taken away. */
+function thefts(): number[] {
+  return swarm.swarmds.map(({ log }) => log.split('taken away by somebody else').length - 1);
+}
+
+/** The same, when all of the tests before is told of. */
+async function toldOfThefts(): Promise<number[]> {
+  for (let before = thefts(); ; before = thefts()) {
+    await sleep(TOLD_MS);
+    if (thefts().join() === before.join()) return before;
+  }
 }
 
 function onEach(act: (host: Host) => Promise<unknown>): Promise<unknown> {
@@ -66,8 +82,10 @@ test('an address that a namespace answered for', async () => {
 // Not the manager's: the other engines would not find its new gossip for a minute.
 test('namespaces that engines make anew when they are restarted', async () => {
   const [, ...workers] = swarm.balancing;
+  const before = await toldOfThefts();
   await Promise.all(workers.map((host) => host.restart()));
   await answered();
+  expect(await toldOfThefts()).toEqual(before);
 });
 
 test("the openings in a firewall that drops what it does not know, with the engine's own rules flushed", async () => {
