@@ -92,7 +92,9 @@ test('a change touches only what differs, and forgets who is gone', async () => 
   expect(rulesOf(at(NETWORK))).not.toMatch(/10\.0\.1\.(11|21)|delete table/);
   expect(host.own.transactions.length).toBe(before);
   await vi.waitFor(() =>
-    expect(at(NETWORK).forgotten).toContain('-D -p tcp --reply-src 10.0.1.11 --orig-dst 10.0.1.5'),
+    expect(at(NETWORK).forgotten).toContain(
+      '-D -p tcp --state ESTABLISHED --reply-src 10.0.1.11 --orig-dst 10.0.1.5',
+    ),
   );
 });
 

@@ -13,6 +13,12 @@ export interface IpLine {
 /** conntrack's exit for options that it does not know. */
 const WRONG_USAGE = 2;
 
+/**
+ * Of TCP connections only those are forgotten whose client still has its port: conntrack lists connections, and then names
+ * each that is to go by its addresses, by which a later one from the same port would go instead of one that had ended.
+ */
+const OPEN_STATES = ['SYN_SENT', 'SYN_RECV', 'ESTABLISHED', 'FIN_WAIT', 'CLOSE_WAIT'] as const;
+
 /** What the balancer does to network namespaces, which it names by their files; '' is the host's own. */
 export class Kernel {
   readonly table: string;
@@ -120,7 +126,7 @@ export class Kernel {
   /** Forgets connections, so that their next packet is a stranger's. */
   async forget(netns: string, flows: readonly Flow[]): Promise<void> {
     if (flows.length === 0 || !this.#conntrack) return;
-    const lines = flows.map(conntrackArgs);
+    const lines = flows.flatMap(conntrackArgs);
     const input = lines.map((args) => `${args.join(' ')}\n`).join('');
     const all = await this.commands.run({ netns, program: 'conntrack', args: ['-R', '-'], input });
     if (all.code === 0) return;
@@ -168,11 +174,12 @@ function firstLine(text: string): string {
   return (text.trim().split('\n')[0] ?? '').replace(/^\/dev\/stdin:[\d:-]+\s*/, '').slice(0, 300);
 }
 
-function conntrackArgs({ protocol, backend, destination, port }: Flow): string[] {
-  return [
-    ...['-D', '-p', protocol],
+function conntrackArgs({ protocol, backend, destination, port }: Flow): string[][] {
+  const where = [
     ...(backend === '' ? [] : ['--reply-src', backend]),
     ...(destination === '' ? [] : ['--orig-dst', destination]),
     ...(port === 0 ? [] : ['--orig-port-dst', `${port}`]),
   ];
+  const states = protocol === 'tcp' ? OPEN_STATES.map((state) => ['--state', state]) : [[]];
+  return states.map((state) => ['-D', '-p', protocol, ...state, ...where]);
 }
