@@ -68,10 +68,17 @@ test('who is gone is forgotten by open connections alone: the port of one that h
 });
 
 test('a connection that nobody has answered is forgotten too: its next packet goes to another', async () => {
-  const deaf = 'table ip deaf { chain in { type filter hook input priority 0; ip daddr 127.0.0.2 drop; }; }';
+  const deaf =
+    'table ip deaf { chain in { type filter hook input priority 0; ip daddr 127.0.0.2 tcp flags syn drop; }; }';
   await runAt(place, 'nft', deaf);
-  await using _line = new Line(place, '10.9.0.1', 80);
+  await using line = new Line(place, '10.9.0.1', 80);
   await eventually('it waits', async () => (await states()).includes('SYN_SENT') || undefined);
   await kernel.forget(netns, [GONE]);
   expect(await states()).toEqual([]);
+  await runAt(
+    place,
+    'nft',
+    'flush chain ip test new; add rule ip test new ip daddr 10.9.0.1 dnat to 127.0.0.3',
+  );
+  expect(await line.say('one')).not.toMatch(/^(E|silent|closed)/);
 });
