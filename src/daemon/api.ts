@@ -27,6 +27,7 @@ export function createApi(
 
   const answer = async (call: ApiCall, target: Target): Promise<void> => {
     const { engine, life } = context;
+    await life.settled;
     const { swarm } = life;
     if (!target.whole.startsWith('/')) {
       call.refuse(404, 'page not found');

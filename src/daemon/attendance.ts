@@ -5,7 +5,7 @@ import type { Logger } from '../base/log.ts';
 import { hostNode } from './host-node.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { ManagedSwarm } from './managed-swarm.ts';
-import type { ManagerPeers } from './manager-peers.ts';
+import type { ManagerPeers, Means } from './manager-peers.ts';
 import type { NodeCertificate } from './node-certificate.ts';
 import type { WorkerPlace } from './balancer-memory.ts';
 
@@ -13,8 +13,8 @@ export interface AttendanceOptions {
   readonly engine: LocalEngine;
   readonly peers: ManagerPeers;
   readonly swarm: () => ManagedSwarm | undefined;
-  /** The swarm whose state is in this host's store; '' where none is. */
-  readonly storeClusterId: () => Promise<string>;
+  /** How this host could keep the state. */
+  readonly means: () => Promise<Means>;
   /** Has this host manage; rejects where that fails. */
   readonly become: (node: WorkerNode) => Promise<void>;
   readonly times: Times;
@@ -67,9 +67,8 @@ export class Attendance {
 
   /** Until the managers end it, or this host is to manage. */
   async #attend(node: WorkerNode, signal: AbortSignal): Promise<void> {
-    const { peers, become, storeClusterId } = this.#options;
-    const candidate = { storeClusterId: await storeClusterId().catch(() => '') };
-    for await (const wish of peers.attend(node, candidate, signal)) {
+    const { peers, become, means } = this.#options;
+    for await (const wish of peers.attend(node, await means(), signal)) {
       this.#say('');
       if (!wish.manager) continue;
       await become(node);

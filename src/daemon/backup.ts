@@ -9,6 +9,7 @@ import { fileReason } from '../base/file-reason.ts';
 import { restoreFrom } from '../store/index.ts';
 import { BACKUP_PATH } from './admin.ts';
 import { copyAtRest } from './copy-at-rest.ts';
+import { memberFolderOf } from './own-etcd.ts';
 import { StateFolder } from './state-folder.ts';
 
 const BACKUP_MS = 10 * 60_000;
@@ -20,6 +21,11 @@ export async function backup(stateDir: string, file: string): Promise<string> {
   const answer = await askDaemon(folder);
   if (answer) await receive(answer, target);
   else if (folder.hasDatabase) await copyAtRest(folder, target);
+  else if (hasMember(stateDir))
+    throw new SwarmError(
+      'unavailable',
+      `the state of '${stateDir}' is in the etcd of its managers: start swarmd first`,
+    );
   else throw new SwarmError('unavailable', `there is no state in '${stateDir}'`);
   return `Saved the state of '${stateDir}' to '${target}'.`;
 }
@@ -28,8 +34,17 @@ export async function backup(stateDir: string, file: string): Promise<string> {
 export async function restore(stateDir: string, file: string): Promise<string> {
   if (await isRunning(new StateFolder(stateDir)))
     throw new SwarmError('conflict', `swarmd runs with '${stateDir}': stop it first`);
+  if (hasMember(stateDir))
+    throw new SwarmError(
+      'conflict',
+      `a state is in '${stateDir}' already, in the etcd of its managers; nothing was changed`,
+    );
   restoreFrom(resolve(file), stateDir);
   return `Restored the state of '${stateDir}'. Start swarmd to go on with it.`;
+}
+
+function hasMember(stateDir: string): boolean {
+  return memberFolderOf(stateDir).hasMember;
 }
 
 /** Whether a daemon has this folder, with a swarm or without. */

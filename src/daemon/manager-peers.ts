@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { connect, isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { hostOf, portOf } from '../base/host-port.ts';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { fetchRoot } from '../ca/index.ts';
 import type { SwarmJoinRequest } from '../control/index.ts';
+import type { StoreAccess } from '../manager/index.ts';
 import type { Availability } from '../model/index.ts';
 import { LAYOUT, type Leader } from '../store/index.ts';
 import {
@@ -29,16 +31,32 @@ export interface PeerRequest {
   readonly body?: Buffer;
 }
 
+/** What a host is told that was let in as a manager. */
+export interface Admitted {
+  /** '' for a node whose engine is in already. */
+  readonly engineToken: string;
+  /** '' where the state is not locked. */
+  readonly unlockKey: string;
+  /** Undefined where this host reaches the state by its own options. */
+  readonly access: StoreAccess | undefined;
+}
+
+/** How a host could keep the state of several managers. */
+export interface Means {
+  /** Of its etcd; '' where none is installed that will do. */
+  readonly etcdVersion: string;
+  /** The swarm whose state is in the store that it was started with; '' where it has none. */
+  readonly storeClusterId: string;
+  /** What keeps it from having a member of the managers' etcd, in words; '' where nothing does. */
+  readonly obstacle: string;
+}
+
 /** What became of a wish to manage. */
 export type Joined =
   | { readonly kind: 'worker' }
-  | {
+  | ({
       readonly kind: 'manager';
-      readonly engineToken: string;
-      readonly clusterId: string;
-      /** '' where the state is not locked. */
-      readonly unlockKey: string;
-    };
+    } & Admitted);
 
 /** A manager that was found by its address, and whose root is the one of the token. */
 export interface FoundManager {
@@ -47,9 +65,11 @@ export interface FoundManager {
   /** Rejects with what stands in the way, in words for the user. */
   join(request: {
     readonly local: LocalConfig;
-    readonly storeClusterId: string;
+    readonly means: Means;
     readonly availability: Availability;
   }): Promise<Joined>;
+  /** Has the row of a host that was let in removed again, as long as it has not begun to manage. */
+  withdraw(local: LocalConfig): Promise<void>;
 }
 
 /** What a node of the swarm is to be. */
@@ -58,6 +78,13 @@ export interface Wish {
 }
 
 const CONNECT_MS = 3_000;
+/** For a state that is on its way to where another manager can share it. */
+const MOVE_MS = 120_000;
+const ASK_AGAIN_MS = 500;
+/** What a call ends with whose connection did. */
+const CUT: readonly Code[] = [Code.Aborted, Code.Canceled, Code.Internal, Code.Unknown];
+const MOST_CUT = 5;
+const WITHDRAW_MS = 10_000;
 const SWARM_PORT = 2377;
 
 /** The managers of other hosts, as this one speaks to them. */
@@ -106,6 +133,7 @@ export class ManagerPeers {
         return {
           localAddress,
           join: (request) => join(addr, rootPem, token, request),
+          withdraw: (local) => withdraw(addr, rootPem, token, local),
         };
       } catch {
         // The engine says in its own words what is wrong with it.
@@ -117,7 +145,7 @@ export class ManagerPeers {
   /** Tells the managers that a node's swarmd is there, and what it is to be. Ends with the connection. */
   async *attend(
     { place, certificate }: WorkerNode,
-    { storeClusterId }: { readonly storeClusterId: string },
+    means: Means,
     signal: AbortSignal,
   ): AsyncGenerator<Wish, void, undefined> {
     for (const addr of place.managers) {
@@ -125,7 +153,7 @@ export class ManagerPeers {
       try {
         const candidate = candidateOf(
           hostPort({ host: await localAddressTo(addr), port: SWARM_PORT }),
-          storeClusterId,
+          means,
         );
         for await (const { manager } of link.client.attend({ candidate }, { signal })) yield { manager };
         return;
@@ -137,25 +165,26 @@ export class ManagerPeers {
     }
   }
 
-  /** Makes this host's node, which is to be one, a manager; gives the unlock key, '' where the state is not locked. */
-  async become(
-    { place, certificate }: WorkerNode,
-    local: LocalConfig,
-    storeClusterId: string,
-  ): Promise<string> {
-    let last: unknown = new SwarmError('unavailable', 'no manager is known');
-    for (const addr of place.managers) {
-      const link = connectManagers(addr, certificate);
-      try {
-        const candidate = candidateOf(hostPort(local.advertise), storeClusterId);
-        return (await link.client.become({ candidate })).unlockKey;
-      } catch (error) {
-        last = error;
-      } finally {
-        link.close();
+  /** Makes this host's node, which is to be one, a manager. Rejects with what stands in the way, in words for the user. */
+  async become({ place, certificate }: WorkerNode, local: LocalConfig, means: Means): Promise<Admitted> {
+    const candidate = candidateOf(hostPort(local.advertise), means);
+    const ask = async (): Promise<Admitted> => {
+      let last: unknown = new SwarmError('unavailable', 'no manager is known');
+      for (const addr of place.managers) {
+        const link = connectManagers(addr, certificate);
+        try {
+          return admissionOf(await link.client.become({ candidate }));
+        } catch (error) {
+          last = error;
+        } finally {
+          link.close();
+        }
       }
-    }
-    throw inWords(last);
+      throw last;
+    };
+    return patiently(ask).catch((error: unknown) => {
+      throw inWords(error);
+    });
   }
 
   /** This host's address on the way to another one. */
@@ -168,26 +197,71 @@ async function join(
   addr: string,
   rootPem: string,
   token: string,
-  { local, storeClusterId, availability }: Parameters<FoundManager['join']>[0],
+  { local, means, availability }: Parameters<FoundManager['join']>[0],
 ): Promise<Joined> {
-  const link = connectJoining(addr, rootPem);
+  const candidate = candidateOf(hostPort(local.advertise), means);
+  const request = { token, nodeId: local.nodeId, candidate, availability };
+  const ask = async () => {
+    const link = connectJoining(addr, rootPem);
+    try {
+      return await link.client.join(request);
+    } finally {
+      link.close();
+    }
+  };
   try {
-    const candidate = candidateOf(hostPort(local.advertise), storeClusterId);
-    const request = { token, nodeId: local.nodeId, candidate, availability };
-    const { nodeId, clusterId, engineToken, unlockKey } = await link.client.join(request);
-    return nodeId === '' ? { kind: 'worker' } : { kind: 'manager', engineToken, clusterId, unlockKey };
+    const answer = await patiently(ask);
+    return answer.nodeId === '' ? { kind: 'worker' } : { kind: 'manager', ...admissionOf(answer) };
   } catch (error) {
     // The engine has Docker's words for a token that is wrong, and for a swarm that is none of ours.
     const code = ConnectError.from(error).code;
     if (code === Code.InvalidArgument || code === Code.Unimplemented) return { kind: 'worker' };
     throw inWords(error);
+  }
+}
+
+async function withdraw(addr: string, rootPem: string, token: string, local: LocalConfig): Promise<void> {
+  const link = connectJoining(addr, rootPem);
+  try {
+    const candidate = { addr: hostPort(local.advertise) };
+    await link.client.join(
+      { token, nodeId: local.nodeId, candidate, withdraw: true },
+      { timeoutMs: WITHDRAW_MS },
+    );
   } finally {
     link.close();
   }
 }
 
-function candidateOf(addr: string, storeClusterId: string) {
-  return { addr, etcdVersion: '', storeClusterId, layout: LAYOUT, version: VERSION };
+function admissionOf({
+  engineToken,
+  unlockKey,
+  store,
+}: {
+  readonly engineToken: string;
+  readonly unlockKey: string;
+  readonly store?: StoreAccess;
+}): Admitted {
+  return { engineToken, unlockKey, access: store };
+}
+
+/** Asks again while nobody can answer: there is no leader for a moment, or the state is being moved. What is asked can be asked twice. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const endMs = performance.now() + MOVE_MS;
+  for (let cut = 0; ;)
+    try {
+      return await ask();
+    } catch (error) {
+      const { code } = ConnectError.from(error);
+      if (CUT.includes(code)) cut += 1;
+      else if (code !== Code.Unavailable) throw error;
+      if (cut > MOST_CUT || performance.now() > endMs) throw error;
+      await sleep(ASK_AGAIN_MS);
+    }
+}
+
+function candidateOf(addr: string, means: Means) {
+  return { addr, ...means, layout: LAYOUT, version: VERSION };
 }
 
 function inWords(error: unknown): SwarmError {

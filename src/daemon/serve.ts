@@ -23,7 +23,10 @@ import { refuseExposed, type DaemonOptions } from './options.ts';
 import type { ManagedSwarm } from './managed-swarm.ts';
 import { ManagerPeers } from './manager-peers.ts';
 import { RecentEvents } from './recent-events.ts';
-import { ownStates } from './sqlite-states.ts';
+import { memoryStates } from './memory-states.ts';
+import { OwnEtcd } from './own-etcd.ts';
+import { ownStates } from './own-states.ts';
+import type { SharedWorld } from './shared-state.ts';
 import { StateFolder } from './state-folder.ts';
 import type { States } from './states.ts';
 import { SwarmLife } from './swarm-life.ts';
@@ -51,6 +54,7 @@ export async function serve(
   const states = statesOf(options.store, folder, {
     ...{ times, log, keyring },
     askUnlockKey: (signal) => unlockKeyOf(life.swarm, atLeader, signal),
+    onWanted: () => life.share(),
   });
   const life: SwarmLife = new SwarmLife({
     folder,
@@ -93,7 +97,7 @@ export async function serve(
   const attendance = new Attendance({
     ...{ engine, peers, times, log },
     swarm: () => life.swarm,
-    storeClusterId: () => states.sharedClusterId(),
+    means: () => life.means(),
     become: (node) => life.become(node),
   });
   const following = Promise.all([balancing.run(stopping.signal), attendance.run(stopping.signal)]);
@@ -121,6 +125,17 @@ export async function serve(
 
 /** A host goes on with the store that it began with. */
 function refuseOtherStore({ store, stateDir }: DaemonOptions, folder: StateFolder): void {
+  const { store: kept } = folder.readLocal() ?? {};
+  if (kept === 'etcd' && store.kind !== 'etcd')
+    throw new SwarmError(
+      'conflict',
+      `this host manages a swarm whose state is in an etcd of the user’s: start swarmd with the same --store etcd://… as before, or name another --state-dir than '${stateDir}'`,
+    );
+  if (kept === 'sqlite' && store.kind !== 'sqlite')
+    throw new SwarmError(
+      'conflict',
+      `this host manages a swarm whose state swarmd keeps itself, in '${stateDir}': start swarmd without --store, as before, or name another --state-dir`,
+    );
   if (store.kind === 'sqlite' || !folder.hasDatabase) return;
   const [what, would] =
     store.kind === 'memory' ? ['memory', ' not read it, but erase it'] : ['etcd://…', ' leave it aside'];
@@ -133,9 +148,11 @@ function refuseOtherStore({ store, stateDir }: DaemonOptions, folder: StateFolde
 function statesOf(
   store: DaemonOptions['store'],
   folder: StateFolder,
-  world: Parameters<typeof etcdStates>[1],
+  world: SharedWorld & { readonly onWanted: () => Promise<void> },
 ): States {
-  return store.kind === 'etcd' ? etcdStates(store.place, world) : ownStates(store.kind, folder, world);
+  if (store.kind === 'etcd') return etcdStates(store.place, world);
+  if (store.kind === 'memory') return memoryStates(world);
+  return ownStates({ ...world, folder, etcd: new OwnEtcd(folder, world) });
 }
 
 /** The unlock key, as the manager that leads tells it. */

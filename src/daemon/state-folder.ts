@@ -18,7 +18,12 @@ import type { SwarmAddresses } from './swarm-addresses.ts';
 export interface LocalConfig extends SwarmAddresses {
   /** The node that this host is. */
   readonly nodeId: string;
+  /** What keeps the swarm's state, as `--store` said. */
+  readonly store?: StoreKind;
 }
+
+export type StoreKind = 'sqlite' | 'memory' | 'etcd';
+const STORE_KINDS: readonly StoreKind[] = ['sqlite', 'memory', 'etcd'];
 
 const LOCAL = 'manager.json';
 const DATABASE = 'state.db';
@@ -99,12 +104,14 @@ export class StateFolder {
 }
 
 function parsed(value: unknown): LocalConfig {
-  const { nodeId, listen, advertise, dataPath } = asObject(value);
+  const { nodeId, listen, advertise, dataPath, store } = asObject(value);
   const place = (one: unknown): { host: string; port: number } => {
     const { host, port } = asObject(one);
     return { host: asString(host), port: asNumber(port) };
   };
+  const kind = STORE_KINDS.find((one) => one === store);
   return {
+    ...(kind ? { store: kind } : {}),
     nodeId: asString(nodeId),
     listen: place(listen),
     advertise: place(advertise),

@@ -1,5 +1,7 @@
-import type { StoreKeeping } from '../manager/index.ts';
+import type { StoreAccess, StoreKeeping } from '../manager/index.ts';
 import type { Leader, LeadTerm, LeadView, Store } from '../store/index.ts';
+import type { Means } from './manager-peers.ts';
+import type { LocalConfig, StoreKind } from './state-folder.ts';
 
 /** The swarm's state as this host has it, alone or with other managers. */
 export interface HostState {
@@ -21,18 +23,37 @@ export interface HostState {
   close(): Promise<void>;
 }
 
+/** A state on its way to where several managers can share it; its rows are copied, and it is in use. */
+export interface StateMove {
+  /** Ends it; the state must be closed. Whether or not it rejects, `open` gives the state from where it is then. */
+  finish(): Promise<void>;
+}
+
 /** Where states come from, as `--store` says. */
 export interface States {
   /** What `manager.json` remembers: a host goes on with the store that it began with. */
-  readonly kind: 'sqlite' | 'memory' | 'etcd';
+  readonly kind: StoreKind;
   /** Whether there is one that this host alone would go on with, whatever else it remembers. */
   readonly hasOwn: boolean;
   /** Opens the state. Rejects with `not-found` where there is none, and with `unavailable` where it can't be read now. */
   open(): Promise<HostState>;
   /** Makes an empty one for a new swarm. Rejects with `conflict` where another swarm's is. */
   create(clusterId: string): Promise<HostState>;
+  /** Opens that of a swarm which has let this host in, as its managers say. */
+  enter(local: LocalConfig, access: StoreAccess | undefined): Promise<HostState>;
+  /**
+   * Begins to bring an open state, which is this host's alone, to where other managers can share it. Rejects where that can't be; the
+   * state is as it was then.
+   */
+  move(local: LocalConfig, clusterId: string): Promise<StateMove>;
   /** The swarm whose state managers share in this store; '' where there is none, or none is shared. */
   sharedClusterId(): Promise<string>;
+  /** The version of this host's etcd, for a state that managers keep themselves; '' where there is none. And what keeps it from that. */
+  etcd(): Promise<Pick<Means, 'etcdVersion' | 'obstacle'>>;
   /** Removes the state of a swarm whose last manager leaves; what lies in the state folder goes with that. */
   erase(clusterId: string): Promise<void>;
+  /** Forgets what this host has of a state that others go on with. */
+  forget(): Promise<void>;
+  /** Ends what goes on without an open state. */
+  close(): Promise<void>;
 }

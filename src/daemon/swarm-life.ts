@@ -24,7 +24,7 @@ import { systemAddresses } from './interfaces.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { WorkerNode } from './attendance.ts';
 import { beginSwarm, type ManagedSwarm, type RunningSwarm } from './managed-swarm.ts';
-import type { ManagerPeers } from './manager-peers.ts';
+import type { ManagerPeers, Means } from './manager-peers.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { LocalConfig, StateFolder } from './state-folder.ts';
 import type { HostState, States } from './states.ts';
@@ -84,6 +84,8 @@ export class SwarmLife {
   #running: RunningSwarm | undefined;
   #trouble: string | undefined;
   #isLocked = false;
+  #sharing: Promise<void> | undefined;
+  #pause: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: LifeOptions) {
@@ -119,7 +121,7 @@ export class SwarmLife {
       await this.#inTurn(() => this.#resume());
     } catch (error) {
       if (error instanceof LockedError) return this.#say(error.message);
-      if (this.#options.states.kind !== 'etcd' || !isPassing(error)) throw error;
+      if (this.#options.folder.readLocal() === undefined || !isPassing(error)) throw error;
       this.#say(messageOf(error));
       void this.#resumeLater();
     }
@@ -158,8 +160,8 @@ export class SwarmLife {
         throw new SwarmError('no-manager', IN_A_SWARM);
       }
       await this.#requireFree();
-      const local = { nodeId: newId(), ...(await this.#addresses(request)) };
       const { folder, engine, states, log } = this.#options;
+      const local = { nodeId: newId(), store: states.kind, ...(await this.#addresses(request)) };
       folder.make();
       folder.wipe();
       const cluster = await this.#newCluster(request);
@@ -199,22 +201,27 @@ export class SwarmLife {
       if (!found) return 'worker';
       await this.#requireFree();
       const wish = { ...request, advertiseAddr: request.advertiseAddr || found.localAddress };
-      const local = { nodeId: newId(), ...(await this.#addresses(wish)) };
-      const storeClusterId = await states.sharedClusterId();
-      const answer = await found.join({ local, storeClusterId, availability: request.availability });
+      const local = { nodeId: newId(), store: states.kind, ...(await this.#addresses(wish)) };
+      const answer = await found.join({
+        local,
+        means: await this.means(),
+        availability: request.availability,
+      });
       if (answer.kind === 'worker') return 'worker';
       folder.make();
       folder.wipe();
       try {
         folder.writeLocal(local);
         this.#offer(answer.unlockKey);
-        const running = await this.#begin(await states.open(), local);
+        const running = await this.#begin(await states.enter(local, answer.access), local);
         await joinEngine(engine, local, answer.engineToken);
         await this.#options.untilGossip?.(local);
         running.follow();
       } catch (error) {
-        await this.#resign({ remove: true });
+        if (this.#running) await this.#resign({ remove: true });
+        else await found.withdraw(local).catch(() => undefined);
         await this.#end();
+        await states.forget();
         folder.wipe();
         throw explainListenError(error);
       }
@@ -228,19 +235,25 @@ export class SwarmLife {
    * again, as at a start.
    */
   async become(node: WorkerNode): Promise<void> {
+    const { folder, states, peers, log } = this.#options;
     await this.#inTurn(async () => {
       if (this.#running || this.#trouble !== undefined) return;
-      const { folder, states, peers } = this.#options;
       const [manager = ''] = node.place.managers;
       const listen = { host: '0.0.0.0', port: SWARM_PORT };
       const advertise = { host: await peers.localAddress(manager), port: SWARM_PORT };
-      const local = { nodeId: node.place.nodeId, listen, advertise, dataPath: '' };
-      this.#offer(await peers.become(node, local, await states.sharedClusterId()));
+      const local = { nodeId: node.place.nodeId, store: states.kind, listen, advertise, dataPath: '' };
+      const { unlockKey, access } = await peers.become(node, local, await this.means());
+      this.#offer(unlockKey);
       folder.make();
       folder.wipe();
       folder.writeLocal(local);
+      (await this.#begin(await states.enter(local, access), local)).follow();
+      log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Manager of a swarm');
+    }).catch(async (error: unknown) => {
+      if (folder.readLocal() === undefined) throw error;
+      log.warn({ err: messageOf(error) }, 'This host could not begin to manage; it is tried again');
+      await this.resume();
     });
-    await this.resume();
   }
 
   /** Ends the swarm of this host and forgets it; its engine leaves too. Throws `no-manager` in Docker's words. */
@@ -254,6 +267,7 @@ export class SwarmLife {
         if (!force) throw new SwarmError('no-manager', this.isLocked ? LOCKED : ONE_OF_SEVERAL);
         const { nodeId } = folder.readLocal() ?? {};
         await this.#leaveEngine((id) => id === nodeId);
+        await states.forget();
         folder.wipe();
         this.#say(undefined);
         return;
@@ -266,10 +280,9 @@ export class SwarmLife {
       await this.#leaveEngine((nodeId) => store.view.get('node', nodeId) !== undefined);
       const clusterId = store.view.cluster()?.id ?? '';
       await this.#end();
-      if (isLast)
-        await states.erase(clusterId).catch((error: unknown) => {
-          log.warn({ err: messageOf(error) }, 'The state of the swarm could not be removed from the store');
-        });
+      await (isLast ? states.erase(clusterId) : states.forget()).catch((error: unknown) => {
+        log.warn({ err: messageOf(error) }, 'The state of the swarm could not be removed from the store');
+      });
       folder.wipe();
       log.info({ node: local.nodeId }, isLast ? 'Left the swarm; its state is erased' : 'Left the swarm');
     });
@@ -278,7 +291,77 @@ export class SwarmLife {
   /** Ends for now: the state stays. */
   close(): Promise<void> {
     this.#closing.abort();
-    return this.#inTurn(() => this.#end());
+    return this.#inTurn(async () => {
+      await this.#end();
+      await this.#options.states.close();
+    });
+  }
+
+  /**
+   * Brings the state of a swarm that has one manager to where others can share it. Resolves when it is on its way: copied, and about
+   * to be changed over, for which clients wait. Rejects where it can't be brought there; it stays where it is then.
+   */
+  share(): Promise<void> {
+    if (this.#sharing) return this.#sharing;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    promise.catch(() => undefined); // whoever asked may be gone
+    this.#sharing = promise;
+    void this.#inTurn(() => this.#share(resolve))
+      .catch((error: unknown) => {
+        this.#options.log.error({ err: messageOf(error) }, 'The state could not be brought to an etcd');
+        reject(error);
+      })
+      .finally(() => {
+        resolve();
+        this.#sharing = undefined;
+      });
+    return promise;
+  }
+
+  /** How this host could keep the state of several managers. */
+  async means(): Promise<Means> {
+    const { states } = this.#options;
+    return {
+      ...(await states.etcd()),
+      storeClusterId: await states.sharedClusterId().catch(() => ''),
+    };
+  }
+
+  /** Resolves when this host's manager is not being restarted. */
+  get settled(): Promise<void> {
+    return this.#pause ?? Promise.resolve();
+  }
+
+  async #share(onItsWay: () => void): Promise<void> {
+    const running = this.#running;
+    const { states, log } = this.#options;
+    if (!running?.isAlone) return;
+    const { local } = running;
+    const clusterId = running.store.view.cluster()?.id ?? '';
+    log.info('The state of the swarm is brought to an etcd, for another manager');
+    const move = await states.move(local, clusterId);
+    onItsWay();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#pause = promise;
+    try {
+      const unlockKey = running.store.lock.keyInForce;
+      await this.#end();
+      this.#offer(unlockKey);
+      await move.finish().catch((error: unknown) => {
+        log.error({ err: messageOf(error) }, 'The state did not get to the etcd as it should');
+      });
+      const next = await this.#begin(await states.open(), local);
+      next.follow();
+      await next.manager.untilLeading(AbortSignal.timeout(FIRST_LEAD_MS)).catch(() => undefined);
+      log.info('The state of the swarm is in an etcd that other managers can share');
+    } catch (error) {
+      this.#say(messageOf(error));
+      void this.#resumeLater();
+      throw error;
+    } finally {
+      this.#pause = undefined;
+      resolve();
+    }
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -308,13 +391,14 @@ export class SwarmLife {
     const { store } = state;
     if (!store.view.cluster()) return state.close();
     const own = kept && store.view.get('node', kept.nodeId);
-    if (states.kind === 'etcd' && own?.role !== 'manager') {
+    if (!state.isOwn && own?.role !== 'manager') {
       await state.close();
-      if (own) folder.wipe();
-      else this.#say(REMOVED);
-      return;
+      if (!own) return this.#say(REMOVED);
+      await states.forget();
+      folder.wipe();
+      return this.#say(undefined);
     }
-    const local = kept && own ? kept : localOf(store);
+    const local = { ...(kept && own ? kept : localOf(store)), store: states.kind };
     folder.writeLocal(local);
     (await this.#begin(state, local)).follow();
     this.#say(undefined);
@@ -342,8 +426,9 @@ export class SwarmLife {
     void this.#inTurn(async () => {
       const running = this.#running;
       if (!running) return;
-      const { folder, log } = this.#options;
+      const { folder, states, log } = this.#options;
       await this.#end();
+      await states.forget();
       if (how === 'demoted') folder.wipe();
       else this.#say(REMOVED);
       log.info({ node: running.local.nodeId }, how === 'demoted' ? 'This host is a worker now' : REMOVED);

@@ -8,6 +8,8 @@ export interface FollowOptions {
   readonly client: EtcdClient;
   /** The member of this host, asked first; none where it has none. */
   readonly own?: string;
+  /** Told of the endpoints of all members with a vote, when they have changed. */
+  readonly onKnown?: (endpoints: readonly string[]) => void;
   readonly clock: Clock;
   readonly everyMs?: number;
 }
@@ -16,7 +18,7 @@ const EVERY_MS = 5_000;
 
 /** Keeps a client's endpoints those of the members, until the signal fires: they come, go and change their addresses. */
 export async function followMembers(
-  { client, own, clock, everyMs = EVERY_MS }: FollowOptions,
+  { client, own, onKnown, clock, everyMs = EVERY_MS }: FollowOptions,
   signal: AbortSignal,
 ): Promise<void> {
   let known = '';
@@ -30,6 +32,7 @@ export async function followMembers(
     if (others.length > 0 && endpoints.join() !== known) {
       client.reach(endpoints);
       known = endpoints.join();
+      onKnown?.(others.map(endpointOf));
     }
     await clock.pause(everyMs, signal);
   }

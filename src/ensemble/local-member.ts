@@ -110,6 +110,11 @@ export class LocalMember {
     return new EtcdClient({ endpoints, tls: () => certificates.clientTls() });
   }
 
+  /** Remembers where the others are: one that was removed while it was off can ask nobody else. */
+  remember(others: readonly string[]): void {
+    if (this.#config.others?.join() !== others.join()) this.#keep({ ...this.#config, others });
+  }
+
   /** Goes to another address, with certificates for it. The others have to be told as well: `setPeerUrl`. */
   async move(place: Partial<MemberPlace>): Promise<void> {
     this.#keep({ ...this.#config, ...place });

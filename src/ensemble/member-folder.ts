@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, wri
 import { join } from 'node:path';
 import { SwarmError } from '../base/errors.ts';
 import { fileReason } from '../base/file-reason.ts';
-import { asNumber, asObject, asString } from '../base/json.ts';
+import { asNumber, asObject, asString, asStrings } from '../base/json.ts';
 import { Certificates } from './authority.ts';
 import type { MemberPlace } from './places.ts';
 
@@ -18,6 +18,8 @@ export interface MemberConfig extends MemberPlace {
   readonly comesInto: 'new' | 'existing';
   /** It goes on alone at its next start: the others are lost. */
   readonly alone?: boolean;
+  /** `host:port` where managers reach the others, as they were known last. */
+  readonly others?: readonly string[];
 }
 
 const CONFIG = 'member.json';
@@ -90,7 +92,7 @@ export class MemberFolder {
 }
 
 function configOf(value: unknown): MemberConfig {
-  const { name, token, initialCluster, comesInto, alone, host, listen, ports } = asObject(value);
+  const { name, token, initialCluster, comesInto, alone, others, host, listen, ports } = asObject(value);
   const { client, peer } = asObject(ports);
   const config: MemberConfig = {
     name: asString(name),
@@ -101,6 +103,7 @@ function configOf(value: unknown): MemberConfig {
     listen: asString(listen),
     ports: { client: asNumber(client), peer: asNumber(peer) },
     ...(alone === true ? { alone } : {}),
+    ...(Array.isArray(others) ? { others: asStrings(others) } : {}),
   };
   if (config.name === '' || config.host === '' || config.ports.client === 0)
     throw new Error('it is no member of an etcd');

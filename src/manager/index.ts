@@ -1,4 +1,4 @@
 /** The door of the manager: everything behind a swarm's port. */
 export type { Leading, StoreKeeping } from './leading.ts';
 export { startManager, type Manager, type ManagerOptions } from './manager.ts';
-export type { Candidate } from './managers-service.ts';
+export type { Candidate, StoreAccess } from './managers-service.ts';

@@ -37,6 +37,8 @@ export interface Leading {
 export interface StoreKeeping extends Pick<ManagersOptions, 'admit' | 'objection'> {
   /** Takes what a manager keeps of the store away from it, before it is none any more. Rejects where that can't be now. */
   readonly release: (node: Node) => Promise<void>;
+  /** What the manager that leads does for the store, until the signal fires. */
+  readonly care: (isManager: (nodeId: string) => boolean, signal: AbortSignal) => Promise<void>;
 }
 
 /** Begins to lead: the store can be written from now until the signal fires. Throws `no-manager` for an empty state. */
@@ -67,6 +69,7 @@ export function beginLeading(
     admit: keeping.admit,
     objection: keeping.objection,
   });
+  const isManager = (id: string): boolean => store.view.get('node', id)?.role === 'manager';
   const running = runLoops(
     context,
     {
@@ -82,6 +85,7 @@ export function beginLeading(
       rootRotation: (ended) => runRootRotation(context, ended),
       sealing: (ended) => runSealing(context, ended),
       roles: (ended) => runRoles(context, keeping.release, ended),
+      store: (ended) => untilAborted(keeping.care(isManager, ended), ended),
     },
     signal,
   );
@@ -103,4 +107,11 @@ export function beginLeading(
       service.close();
     },
   };
+}
+
+/** A store that needs no care is no loop that ended. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  await work;
+  if (!signal.aborted)
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -53,6 +53,7 @@ beforeEach(async () => {
             : Promise.reject(new SwarmError('conflict', why));
         },
         release: () => Promise.resolve(),
+        care: () => Promise.resolve(),
       },
       onApi: (_request, response) => void response.destroy(),
     },

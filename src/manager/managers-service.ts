@@ -7,7 +7,6 @@ import {
   type Candidate as WireCandidate,
   type JoinRequest,
   type JoinResponse,
-  type StoreAccess,
   type Wish,
   JoinResponseSchema,
   WishSchema,
@@ -32,6 +31,22 @@ export interface Candidate {
   readonly storeClusterId: string;
   readonly layout: number;
   readonly version: string;
+  /** What keeps it from having a member of the managers' own etcd, in words; '' where nothing does. */
+  readonly obstacle: string;
+}
+
+/** How a host that was let in reaches the state, in an etcd that managers keep themselves. */
+export interface StoreAccess {
+  /** `host:port` of members with a vote. */
+  readonly endpoints: readonly string[];
+  readonly prefix: string;
+  /** Of that etcd, PEM. */
+  readonly ca: string;
+  readonly caKey: string;
+  /** What tells this etcd from all others. */
+  readonly token: string;
+  /** `name=url,…` of all members, the new one included. */
+  readonly initialCluster: string;
 }
 
 export interface ManagersOptions {
@@ -136,7 +151,11 @@ class LeadersManagers implements ManagersService {
     const availability = AVAILABILITIES.find((one) => one === request.availability) ?? 'active';
     if (!ID.test(nodeId)) throw new SwarmError('invalid', 'a node id has 25 letters and digits');
     const candidate = candidateOf(request.candidate);
-    this.#requireUnused(nodeId, candidate.addr);
+    const isThere = this.#requireUnused(nodeId, candidate.addr);
+    if (request.withdraw) {
+      if (isThere) await store.update((tx) => removeNode(tx, nodeId, this.#context.times.wallMs()));
+      return create(JoinResponseSchema);
+    }
     const access = await this.#options.admit(nodeId, candidate);
     await store.update((tx) => {
       if (this.#requireUnused(nodeId, candidate.addr, tx)) return;
@@ -203,7 +222,10 @@ class LeadersManagers implements ManagersService {
     const clusterId = this.#cluster().id;
     const unlockKey = this.#context.store.lock.keyInForce;
     const answer = { nodeId, clusterId, engineToken, unlockKey };
-    return create(JoinResponseSchema, store ? { ...answer, store } : answer);
+    return create(
+      JoinResponseSchema,
+      store ? { ...answer, store: { ...store, endpoints: [...store.endpoints] } } : answer,
+    );
   }
 
   #cluster(): Cluster {
@@ -214,7 +236,14 @@ class LeadersManagers implements ManagersService {
 }
 
 function candidateOf(said: WireCandidate | undefined): Candidate {
-  const { addr = '', etcdVersion = '', storeClusterId = '', layout = 0, version = '' } = said ?? {};
+  const {
+    addr = '',
+    etcdVersion = '',
+    storeClusterId = '',
+    layout = 0,
+    version = '',
+    obstacle = '',
+  } = said ?? {};
   if (!isHostPort(addr)) throw new SwarmError('invalid', `'${addr.slice(0, 64)}' is no address of a manager`);
   return {
     addr,
@@ -222,5 +251,6 @@ function candidateOf(said: WireCandidate | undefined): Candidate {
     storeClusterId,
     layout,
     version: version.slice(0, 64),
+    obstacle: obstacle.slice(0, 256),
   };
 }

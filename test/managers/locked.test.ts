@@ -41,7 +41,8 @@ test(
   'a swarm of several managers is locked through one that follows, while all go on',
   async () => {
     await makeSecret(0, 'before');
-    const values = (): Promise<string> => swarm.etcd.etcdctl('get', '--prefix', '/test/');
+    const values = async (): Promise<string> =>
+      (await swarm.etcd?.etcdctl('get', '--prefix', '/test/')) ?? '';
     expect(await values()).toContain(SECRET);
     key = keyIn(await swarm.at(1).docker('swarm', 'update', '--autolock=true'));
     expect(await swarm.at(0).docker('swarm', 'unlock-key', '-q')).toBe(key);

@@ -1,5 +1,13 @@
-import { startHosts, type EngineVersion, type Host, type Hosts } from '../hosts/index.ts';
-import { startEtcd, type Etcd } from '../stores/etcd.ts';
+import { join } from 'node:path';
+import {
+  hostEnvironment,
+  run,
+  startHosts,
+  type EngineVersion,
+  type Host,
+  type Hosts,
+} from '../hosts/index.ts';
+import { ensureEtcd, startEtcd, type Etcd } from '../stores/etcd.ts';
 import { eventually } from '../swarm-mode/services/service-swarm.ts';
 import { Swarmd } from '../swarm-mode/swarmd.ts';
 
@@ -15,39 +23,47 @@ export interface NodeRow {
   readonly Self: boolean;
 }
 
-/** Hosts with swarmd over one etcd, which is none of theirs. */
+/** Hosts with swarmd over one etcd: the tests', or their own. */
 export class ManagerSwarm implements AsyncDisposable {
   readonly hosts: Hosts;
-  readonly etcd: Etcd;
+  /** Undefined where they have their own. */
+  readonly etcd: Etcd | undefined;
   readonly swarmds: readonly Swarmd[];
 
-  private constructor(hosts: Hosts, etcd: Etcd) {
+  private constructor(hosts: Hosts, etcd: Etcd | undefined, env: Readonly<Record<string, string>>) {
     this.hosts = hosts;
     this.etcd = etcd;
-    const args = ['--store', `etcd://${etcd.endpoint}/test`];
-    this.swarmds = hosts.all.map((host) => new Swarmd(host, { args }));
+    const args = etcd ? ['--store', `etcd://${etcd.endpoint}/test`] : [];
+    this.swarmds = hosts.all.map((host) => new Swarmd(host, { args, env }));
   }
 
-  /** Hosts of which the first `managers` are managers, the others workers. */
+  /** Hosts of which the first `managers` are managers, the others workers; only the first `joined` are in at all, if that is said. */
   static async start(
     engines: readonly EngineVersion[],
-    { managers }: { readonly managers: number },
+    {
+      managers,
+      own = false,
+      joined = engines.length,
+    }: { readonly managers: number; readonly own?: boolean; readonly joined?: number },
   ): Promise<ManagerSwarm> {
     const hosts = await startHosts({
       count: engines.length,
       engine: engines,
       dockerdEnv: { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: '1' },
     });
-    const etcd = await startEtcd({ listen: addressOf(hosts) }).catch(async (error: unknown) => {
-      await hosts.close();
-      throw error;
-    });
-    const swarm = new ManagerSwarm(hosts, etcd);
+    const etcd = await (own
+      ? undefined
+      : startEtcd({ listen: addressOf(hosts) })?.catch(async (error: unknown) => {
+          await hosts.close();
+          throw error;
+        }));
+    const PATH = `${await ensureEtcd('3.4')}:${hostEnvironment()['PATH'] ?? ''}`;
+    const swarm = new ManagerSwarm(hosts, etcd, { PATH });
     try {
       await Promise.all(swarm.swarmds.map((one) => one.start()));
       await swarm.at(0).docker('swarm', 'init', '--advertise-addr', swarm.hosts.at(0).ip);
       for (const [index, one] of swarm.swarmds.entries())
-        if (index > 0) await swarm.join(one, index < managers ? 'manager' : 'worker');
+        if (index > 0 && index < joined) await swarm.join(one, index < managers ? 'manager' : 'worker');
       await swarm.nodes(0, (rows) => rows.every(({ Status }) => Status === 'Ready'));
     } catch (error) {
       const story = swarm.story();
@@ -101,6 +117,25 @@ export class ManagerSwarm implements AsyncDisposable {
     return host;
   }
 
+  /** etcdctl (API 3) on a host, at the member that swarmd runs there; gives its output. */
+  async etcdctl(index: number, ...args: string[]): Promise<string> {
+    const { host, stateDir } = this.at(index);
+    const tls = join(stateDir, 'etcd/tls/client');
+    const files = [
+      '--cacert',
+      join(tls, 'ca.pem'),
+      '--cert',
+      join(tls, 'cert.pem'),
+      '--key',
+      join(tls, 'key.pem'),
+    ];
+    const program = join(await ensureEtcd('3.4'), 'etcdctl');
+    const at = ['--endpoints', 'https://127.0.0.1:2387', ...files];
+    return run('nsenter', [...host.entry, program, ...at, ...args], {
+      env: { ...hostEnvironment(), ETCDCTL_API: '3' },
+    });
+  }
+
   /** What may explain a failure. */
   story(): string {
     return this.swarmds.map(({ host, log }) => `${host.name}:\n${log.slice(-4_000)}`).join('\n');
@@ -109,7 +144,7 @@ export class ManagerSwarm implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.swarmds.map((one) => one.kill()));
     await this.hosts.close();
-    await this.etcd[Symbol.asyncDispose]();
+    await this.etcd?.[Symbol.asyncDispose]();
   }
 }
 

@@ -39,6 +39,13 @@ export declare type JoinRequest = Message<"skep.managers.v1.JoinRequest"> & {
    * @generated from field: string availability = 4;
    */
   availability: string;
+
+  /**
+   * The joiner can't go on: its row goes, if the manager was never heard of.
+   *
+   * @generated from field: bool withdraw = 5;
+   */
+  withdraw: boolean;
 };
 
 /**
@@ -144,6 +151,13 @@ export declare type Candidate = Message<"skep.managers.v1.Candidate"> & {
    * @generated from field: string version = 5;
    */
   version: string;
+
+  /**
+   * What keeps it from having a member of the managers' own etcd, in words for the user; empty where nothing does.
+   *
+   * @generated from field: string obstacle = 6;
+   */
+  obstacle: string;
 };
 
 /**
@@ -202,13 +216,13 @@ export declare type JoinResponse = Message<"skep.managers.v1.JoinResponse"> & {
 export declare const JoinResponseSchema: GenMessage<JoinResponse>;
 
 /**
- * How the state is reached.
+ * How the state is reached that managers keep in an etcd of their own.
  *
  * @generated from message skep.managers.v1.StoreAccess
  */
 export declare type StoreAccess = Message<"skep.managers.v1.StoreAccess"> & {
   /**
-   * `host:port` of the etcd.
+   * `host:port` of members with a vote.
    *
    * @generated from field: repeated string endpoints = 1;
    */
@@ -220,28 +234,30 @@ export declare type StoreAccess = Message<"skep.managers.v1.StoreAccess"> & {
   prefix: string;
 
   /**
-   * PEM. Empty where the joiner reaches its store by its own options.
+   * Of that etcd, PEM: every host with a member has both.
    *
    * @generated from field: string ca = 3;
    */
   ca: string;
 
   /**
-   * @generated from field: string cert = 4;
+   * @generated from field: string ca_key = 4;
    */
-  cert: string;
+  caKey: string;
 
   /**
-   * @generated from field: string key = 5;
-   */
-  key: string;
-
-  /**
-   * For a member that this host is to run: what etcd is started with.
+   * What tells this etcd from all others.
    *
-   * @generated from field: skep.managers.v1.Member member = 6;
+   * @generated from field: string token = 5;
    */
-  member?: Member | undefined;
+  token: string;
+
+  /**
+   * name=url,… of all members, the new one included.
+   *
+   * @generated from field: string initial_cluster = 6;
+   */
+  initialCluster: string;
 };
 
 /**
@@ -249,61 +265,6 @@ export declare type StoreAccess = Message<"skep.managers.v1.StoreAccess"> & {
  * Use `create(StoreAccessSchema)` to create a new message.
  */
 export declare const StoreAccessSchema: GenMessage<StoreAccess>;
-
-/**
- * A member of the swarm's own etcd, still a learner.
- *
- * @generated from message skep.managers.v1.Member
- */
-export declare type Member = Message<"skep.managers.v1.Member"> & {
-  /**
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * @generated from field: repeated string peer_urls = 2;
-   */
-  peerUrls: string[];
-
-  /**
-   * name=url,… of all members, this one included.
-   *
-   * @generated from field: string initial_cluster = 3;
-   */
-  initialCluster: string;
-
-  /**
-   * @generated from field: string peer_cert = 4;
-   */
-  peerCert: string;
-
-  /**
-   * @generated from field: string peer_key = 5;
-   */
-  peerKey: string;
-
-  /**
-   * @generated from field: string server_cert = 6;
-   */
-  serverCert: string;
-
-  /**
-   * @generated from field: string server_key = 7;
-   */
-  serverKey: string;
-
-  /**
-   * @generated from field: string peer_ca = 8;
-   */
-  peerCa: string;
-};
-
-/**
- * Describes the message skep.managers.v1.Member.
- * Use `create(MemberSchema)` to create a new message.
- */
-export declare const MemberSchema: GenMessage<Member>;
 
 /**
  * @generated from message skep.managers.v1.EngineTokenRequest

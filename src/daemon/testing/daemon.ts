@@ -17,7 +17,8 @@ import { LocalEngine } from '../local-engine.ts';
 import { AtLeader } from '../at-leader.ts';
 import { ManagerPeers } from '../manager-peers.ts';
 import { RecentEvents } from '../recent-events.ts';
-import { ownStates } from '../sqlite-states.ts';
+import { OwnEtcd } from '../own-etcd.ts';
+import { ownStates } from '../own-states.ts';
 import { StateFolder } from '../state-folder.ts';
 import { SwarmLife, type LifeOptions } from '../swarm-life.ts';
 import { FakeEngine } from './fake-engine.ts';
@@ -66,7 +67,12 @@ export async function startDaemon({ balancer, beforeManager, ...parts }: Parts =
   const stopping = new AbortController();
   const life = new SwarmLife({
     folder,
-    states: ownStates('sqlite', folder, { times, log, keyring }),
+    states: ownStates({
+      ...{ times, log, keyring, folder },
+      etcd: new OwnEtcd(folder, { times, log }),
+      askUnlockKey: () => Promise.reject(new Error('nobody leads')),
+      onWanted: () => Promise.resolve(),
+    }),
     keyring,
     startManager: async (_context, { nodeId, whileLeading }) => {
       beforeManager?.();

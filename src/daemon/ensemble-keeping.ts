@@ -1,0 +1,122 @@
+import type { Times } from '../base/clock.ts';
+import { hostOf } from '../base/host-port.ts';
+import { messageOf, SwarmError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import {
+  admitMember,
+  endpointOf,
+  ensembleStatus,
+  listMembers,
+  peerUrl,
+  removeMember,
+  runCare,
+  runPromotion,
+  USUAL_PORTS,
+  type LocalMember,
+} from '../ensemble/index.ts';
+import type { StoreAccess, StoreKeeping } from '../manager/index.ts';
+import type { EtcdClient } from '../store/index.ts';
+import type { OwnEtcd } from './own-etcd.ts';
+import { objectionTo } from './sole-keeping.ts';
+
+export interface KeepingParts {
+  readonly client: EtcdClient;
+  readonly member: LocalMember;
+  readonly etcd: OwnEtcd;
+  readonly prefix: string;
+  readonly times: Times;
+  readonly log: Logger;
+}
+
+const ADMIT_MS = 25_000;
+const LOOK_MS = 1_000;
+/** A member that was admitted has this long until its host has become a manager. */
+const NEW_MS = 60_000;
+
+/** How the managers of a swarm come to the etcd that they keep themselves, and go from it. */
+export function ensembleKeeping(parts: KeepingParts): StoreKeeping {
+  const { client, member, etcd, prefix } = parts;
+  return {
+    objection: objectionTo,
+    admit: async (nodeId, candidate) => {
+      const why = objectionTo(candidate);
+      if (why !== undefined) throw new SwarmError('conflict', why);
+      const place = { host: hostOf(candidate.addr), ports: USUAL_PORTS };
+      const asked = { signal: new AbortController().signal, limitMs: ADMIT_MS };
+      // Of a host that was one before: what it has to begin with is not what that one had.
+      for (const { id, name, peerUrls } of await listMembers(client, asked))
+        if (name !== '' && peerUrls.includes(peerUrl(place))) await removeMember(client, id, asked);
+      const admitted = await admitMember(client, { name: nodeId, peerUrl: peerUrl(place) }, asked);
+      const voters = (await listMembers(client, asked)).filter(({ isLearner }) => !isLearner);
+      const { certPem, keyPem } = etcd.ca;
+      const access: StoreAccess = {
+        endpoints: voters.flatMap(({ clientUrls }) => clientUrls.map(endpointOf)),
+        prefix,
+        ca: certPem,
+        caKey: keyPem,
+        token: member.config.token,
+        initialCluster: admitted.initialCluster,
+      };
+      return access;
+    },
+    release: (node) => requireSpare(parts, node.id),
+    care: (isManager, signal) => care(parts, isManager, signal),
+  };
+}
+
+/** Rejects where the members that would be left have no majority. */
+async function requireSpare({ client, member }: KeepingParts, nodeId: string): Promise<void> {
+  const signal = AbortSignal.timeout(ADMIT_MS);
+  const { members } = await ensembleStatus(client, (endpoints) => member.clientOf(endpoints), { signal });
+  const left = members.filter(({ name, isLearner }) => name !== nodeId && !isLearner);
+  const well = left.filter(({ answer }) => answer?.hasLeader === true).length;
+  if (left.length === members.length || well > left.length / 2) return;
+  throw new SwarmError(
+    'conflict',
+    `of the ${left.length} managers that would be left only ${well} can be reached: the swarm could not be changed any more`,
+  );
+}
+
+/** What the manager that leads does for the etcd: votes for those that come, an end for those that went, room, and health. */
+async function care(
+  parts: KeepingParts,
+  isManager: (nodeId: string) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client, member, times, log } = parts;
+  const clientOf = (endpoints: readonly string[]): EtcdClient => member.clientOf(endpoints);
+  await Promise.all([
+    runPromotion({ client, clock: times, log }, signal),
+    runCare({ client, clientOf, clock: times, log }, signal),
+    runRemoval(parts, isManager, signal),
+  ]);
+}
+
+/** Removes members of hosts that manage no more, until the signal fires. */
+async function runRemoval(
+  { client, member, times, log }: KeepingParts,
+  isManager: (nodeId: string) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  /** By member: since when it has been nobody's. */
+  const since = new Map<string, number>();
+  while (!signal.aborted) {
+    const members = await listMembers(client, { signal }).catch(() => []);
+    const nobodys = members.filter(({ name }) => name !== member.config.name && !isManager(name));
+    for (const id of since.keys()) if (!nobodys.some((one) => one.id === id)) since.delete(id);
+    for (const { id, name, isLearner } of nobodys) {
+      const firstMs = since.get(id) ?? times.nowMs();
+      since.set(id, firstMs);
+      // One that is still to become a manager's; a manager's that went has a vote.
+      if ((isLearner || name === '') && times.nowMs() - firstMs < NEW_MS) continue;
+      try {
+        await removeMember(client, id, { signal });
+        log.info({ member: name }, 'A member of etcd was removed with its manager');
+      } catch (error) {
+        if (!signal.aborted)
+          log.warn({ member: name, err: messageOf(error) }, 'A member of etcd could not be removed yet');
+      }
+    }
+    await times.pause(LOOK_MS, signal);
+  }
+}

@@ -1,0 +1,129 @@
+import type { Times } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import { childLog, type Logger } from '../base/log.ts';
+import { VERSION } from '../base/version.ts';
+import {
+  LAYOUT,
+  Lead,
+  openEtcdStore,
+  Presence,
+  type EtcdClient,
+  type EtcdStore,
+  type Keyring,
+  type Leader,
+  type LeadTerm,
+  type LeadView,
+  type Term,
+} from '../store/index.ts';
+import type { HostState } from './states.ts';
+
+/** What every state in an etcd needs. */
+export interface SharedWorld {
+  readonly keyring: Keyring;
+  /** Asks the manager that leads for the unlock key, where another one has locked the state meanwhile. */
+  readonly askUnlockKey: (signal: AbortSignal) => Promise<Uint8Array>;
+  readonly times: Times;
+  readonly log: Logger;
+}
+
+export interface SharedParts extends SharedWorld {
+  /** Closed with the state. */
+  readonly client: EtcdClient;
+  readonly prefix: string;
+  readonly clusterId: string;
+  readonly keeping: HostState['keeping'];
+  readonly backupTo: HostState['backupTo'];
+  /** What goes on as long as the state is open. */
+  readonly beside?: (signal: AbortSignal) => Promise<void>;
+}
+
+/** What is read may be as old as this before users are told. */
+const STALE_MS = 5_000;
+
+/** Opens a state that several managers share. Rejects, with the client closed, as openEtcdStore does. */
+export async function openSharedState(parts: SharedParts): Promise<HostState> {
+  const { client, prefix, clusterId, keyring, askUnlockKey, times, log } = parts;
+  try {
+    const store = await openEtcdStore(client, {
+      prefix,
+      clusterId,
+      keyring,
+      askUnlockKey,
+      nowMs: () => times.wallMs(),
+      onFault: (error) => log.error({ err: messageOf(error) }, 'A reader of the state failed'),
+    });
+    return new SharedState(store, parts);
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+class SharedState implements HostState {
+  readonly store: EtcdStore;
+  readonly isOwn = false;
+  readonly keeping: HostState['keeping'];
+  readonly #parts: SharedParts;
+  readonly #stop = new AbortController();
+  readonly #beside: Promise<void> | undefined;
+  #presence: Presence | undefined;
+  #taken: LeadTerm | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+  #electing: Promise<unknown> = Promise.resolve();
+
+  constructor(store: EtcdStore, parts: SharedParts) {
+    this.#parts = parts;
+    this.store = store;
+    this.keeping = parts.keeping;
+    this.#beside = parts.beside?.(this.#stop.signal);
+  }
+
+  takePart(self: Leader): LeadView {
+    const { client, prefix, clusterId, log } = this.#parts;
+    const storeLog = childLog(log, 'store');
+    const lead = new Lead(client, {
+      prefix,
+      clusterId,
+      self,
+      onTrouble: (message) => {
+        if (message === undefined) storeLog.info('The store answers again');
+        else storeLog.warn({ err: message }, 'The store does not answer');
+      },
+    });
+    const present = { nodeId: self.id, addr: self.addr, version: VERSION, layout: LAYOUT };
+    this.#presence = new Presence(client, { prefix, clusterId, self: present });
+    const { signal } = this.#stop;
+    this.#electing = lead.run({ signal });
+    this.#running = this.#presence.run({ signal });
+    return lead;
+  }
+
+  async takeOver(term: LeadTerm): Promise<void> {
+    if (term === this.#taken) return;
+    await this.store.lead(term as Term);
+    this.#taken = term;
+  }
+
+  isThere(nodeId: string): boolean {
+    return this.#presence?.has(nodeId) ?? false;
+  }
+
+  get trouble(): string | undefined {
+    const { silentMs } = this.store;
+    if (silentMs < STALE_MS) return undefined;
+    const seconds = Math.round(silentMs / 1000);
+    return `the store of the swarm (${this.#parts.client.where}) has not answered for ${seconds} s: what is shown may be as old, and nothing can be changed`;
+  }
+
+  backupTo(path: string): Promise<void> {
+    return this.#parts.backupTo(path);
+  }
+
+  async close(): Promise<void> {
+    // What is asked for is written before the lead goes to another.
+    await this.store.close();
+    this.#stop.abort(new Error('this manager stops'));
+    await Promise.all([this.#electing, this.#running, this.#beside]);
+    this.#parts.client.close();
+  }
+}
