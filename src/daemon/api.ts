@@ -52,8 +52,11 @@ export function createApi(
     // A ping must tell any client which version to speak.
     if (call.path !== '/_ping') refuseVersion(target, facts);
     if (swarm && found.route.atLeader === true && !swarm.manager.leading) await atLeader(call, swarm, target);
-    else if (swarm) await found.route.managed(call, context, swarm);
-    else await ofNone?.(call, context);
+    else if (swarm) {
+      // Whoever wrote at another manager reads that here.
+      if (readsState(call)) await swarm.store.caughtUp(call.signal);
+      await found.route.managed(call, context, swarm);
+    } else await ofNone?.(call, context);
   };
 
   const atLeader = async (call: ApiCall, swarm: ManagedSwarm, target: Target): Promise<void> => {
@@ -72,6 +75,10 @@ export function createApi(
     res.on('error', () => undefined);
     void answer(call, target).catch((error: unknown) => fail(call, error, context));
   };
+}
+
+function readsState({ method, path }: ApiCall): boolean {
+  return method === 'GET' && path !== '/_ping' && path !== '/version' && path !== '/events';
 }
 
 function refuseVersion({ version, minor }: Target, facts: EngineFacts | undefined): void {

@@ -4,7 +4,7 @@ import type { Times } from '../base/clock.ts';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { readBody, type ApiCall } from '../docker-api/index.ts';
 import { relayedHeaders } from '../engine/index.ts';
-import type { Leader } from '../store/index.ts';
+import { reached, type Leader } from '../store/index.ts';
 import { LeaderRequestError } from '../swarmkit/index.ts';
 import type { ManagedSwarm } from './managed-swarm.ts';
 import type { PeerRequest } from './manager-peers.ts';
@@ -97,16 +97,11 @@ export class AtLeader {
   async #caughtUp(answer: IncomingMessage, { store }: ManagedSwarm, signal: AbortSignal): Promise<void> {
     const revision = Number(answer.headers[REVISION_HEADER] ?? 0);
     if (store.view.revision >= revision) return;
-    const { times } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const unwatch = store.watch(() => void (store.view.revision >= revision && resolve()));
-    try {
-      const over = new AbortController();
-      await Promise.race([promise, times.pause(CATCH_UP_MS, AbortSignal.any([signal, over.signal]))]);
-      over.abort();
-    } finally {
-      unwatch();
-    }
+    const over = new AbortController();
+    const until = AbortSignal.any([signal, over.signal]);
+    void this.#options.times.pause(CATCH_UP_MS, until).then(() => over.abort());
+    await reached(store, revision, until);
+    over.abort();
   }
 }
 

@@ -50,6 +50,7 @@ function counted(store: Store, reads: Reads): Store {
     batch: (items, change) => store.batch(items, change),
     lock: store.lock,
     watch: (listener) => store.watch(listener),
+    caughtUp: () => Promise.resolve(),
     close: () => store.close(),
   };
 }

@@ -31,6 +31,7 @@ function startMortal(random: Seeded): () => Promise<void> {
     batch: () => Promise.reject(new Error('not used')),
     lock: store.lock,
     watch: (listener) => store.watch(listener),
+    caughtUp: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
   const end = new AbortController();

@@ -1,6 +1,7 @@
 /** The door of the store: the state of a swarm, kept. */
 export type { LoopContext } from './loop-context.ts';
 export { memoryBackend } from './memory.ts';
+export { reached } from './reached.ts';
 export { restoreFrom, type RestoreOptions } from './restore.ts';
 export { Keyring, LockedError } from './seal/keyring.ts';
 export { runSealing } from './seal/run-sealing.ts';

@@ -59,6 +59,9 @@ class WriteThroughStore implements Store {
     return this.#held.watch(listener);
   }
 
+  /** Nobody else writes. */
+  async caughtUp(): Promise<void> {}
+
   async close(): Promise<void> {
     await this.#queue.finish(new SwarmError('unavailable', 'the state is closed'));
     await this.#backend.close();

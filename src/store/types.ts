@@ -88,6 +88,11 @@ export interface Store {
   batch<T>(items: Iterable<T>, change: (tx: Tx, item: T) => void): Promise<void>;
   /** Returns what ends it. */
   watch(listener: Listener): () => void;
+  /**
+   * Resolves when all is held that was committed before the call, by whomever. Never rejects, and takes two seconds at most: where
+   * nobody can tell, reads go on with what is held.
+   */
+  caughtUp(signal: AbortSignal): Promise<void>;
   /** Ends after what is under way; later updates reject with `unavailable`. */
   close(): Promise<void>;
 }

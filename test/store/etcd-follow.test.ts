@@ -62,6 +62,28 @@ describe('a manager that follows', () => {
     expect(follower.store.view.byName('secret', 's')?.spec.data).toEqual(new Uint8Array([0, 10, 255]));
   });
 
+  it('holds what another one has written when it is asked whether it does', async () => {
+    const place = sharedPlace(etcd);
+    const [leader, follower] = [await openManager(place), await openManager(place, { name: 'two' })];
+    await leader.campaign();
+    const { signal } = new AbortController();
+    for (let count = 0; count < 30; count += 1) {
+      const made = await leader.store.update((tx) => tx.create('config', config(`made-${count}`)));
+      await Promise.all([1, 2, 3].map(() => follower.store.caughtUp(signal)));
+      expect(follower.store.view.get('config', made.id)).toBeDefined();
+    }
+  });
+
+  it('waits no longer than it is told to for what it cannot know', async () => {
+    const place = sharedPlace(etcd);
+    const proxy = await startCutProxy(etcd.endpoint);
+    onTestFinished(() => proxy[Symbol.asyncDispose]());
+    const follower = await openManager({ ...place, endpoint: proxy.address });
+    proxy.cut();
+    await expect(follower.store.caughtUp(AbortSignal.abort())).resolves.toBeUndefined();
+    await expect(follower.store.caughtUp(new AbortController().signal)).resolves.toBeUndefined();
+  });
+
   it('refuses to write, and says why', async () => {
     const follower = await openManager(sharedPlace(etcd));
     const refused = { code: 'no-manager', message: 'this manager does not lead the swarm now' };

@@ -154,6 +154,7 @@ export function leadingPlace(
         batch: (items, change) => store.batch(items, change),
         lock: store.lock,
         watch: (listener) => store.watch(listener),
+        caughtUp: (signal) => store.caughtUp(signal),
         close,
       };
     },

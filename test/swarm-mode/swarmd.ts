@@ -36,6 +36,7 @@ export class Swarmd implements AsyncDisposable {
   /** Its API, as a path on this machine. */
   readonly socket: string;
   readonly #options: SwarmdOptions;
+  #more: readonly string[] = [];
   #child: ChildProcess | undefined;
   #pid = 0;
 
@@ -61,7 +62,7 @@ export class Swarmd implements AsyncDisposable {
     const log = openSync(this.host.runFile('swarmd.log'), 'a');
     const own = ['-H', `unix://${this.socket}`, '--engine', `unix://${this.host.socket}`];
     const state = ['--state-dir', this.stateDir];
-    const command = [SWARMD, '--debug', ...own, ...state, ...(this.#options.args ?? [])];
+    const command = [SWARMD, '--debug', ...own, ...state, ...(this.#options.args ?? []), ...this.#more];
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', ...this.host.entry, ...command], {
       stdio: ['ignore', log, log],
       env: { ...hostEnvironment(), ...this.#options.env },
@@ -90,8 +91,10 @@ export class Swarmd implements AsyncDisposable {
     await this.#end('SIGTERM');
   }
 
-  async restart(): Promise<void> {
+  /** Ends it and starts it again, from now on with these options beside its own. */
+  async restart(...more: readonly string[]): Promise<void> {
     await this.stop();
+    this.#more = more;
     await this.start();
   }
 

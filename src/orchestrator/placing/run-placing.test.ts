@@ -367,6 +367,7 @@ describe('lost races', () => {
       update: (change) => store.update(change),
       lock: store.lock,
       watch: (listener) => store.watch(listener),
+      caughtUp: () => Promise.resolve(),
       close: () => store.close(),
       batch: async (items, change) => {
         if (isFirst) {

@@ -1,5 +1,7 @@
+import { orAborted } from '../../base/async.ts';
 import { SwarmError } from '../../base/errors.ts';
 import { Held } from '../held.ts';
+import { reached } from '../reached.ts';
 import { StateLock } from '../seal/state-lock.ts';
 import { notRead } from '../store.ts';
 import type { Listener, Store, Tx, View } from '../types.ts';
@@ -9,6 +11,7 @@ import { EtcdError } from './etcd-error.ts';
 import { FencedWriter, notLeading } from './fenced-writer.ts';
 import { Follower, type FollowerOptions } from './follower.ts';
 import { keysOf, type Keys } from './keys.ts';
+import { LastWrite } from './last-write.ts';
 import type { Term } from './lead.ts';
 import { revisionOf } from './revision-value.ts';
 import { readSnapshot } from './snapshot.ts';
@@ -40,6 +43,10 @@ const OPEN_MS = 60_000;
 const RETRY_MS = 100;
 /** Behind by so much, everything is read anew. */
 const CATCH_UP_MS = 2_000;
+/** Each of the two steps of `caughtUp`. */
+const READ_MS = 1_000;
+/** A follower that heard nothing for so long is cut off: nobody waits for it. It asks for a sign of life after half of this. */
+const CUT_OFF_MS = 3_000;
 
 /** Opens the state of a swarm, and begins to follow it. Rejects with `not-found`, with a LockedError, or with
  * `unavailable`. */
@@ -85,6 +92,7 @@ class FollowingStore implements EtcdStore {
   readonly #keys: Keys;
   readonly #held: Held;
   readonly #follower: Follower;
+  readonly #lastWrite: LastWrite;
   readonly #options: StoreOptions;
   readonly #closing = new AbortController();
   #part: Part = { kind: 'between' };
@@ -96,6 +104,7 @@ class FollowingStore implements EtcdStore {
     this.#keys = keys;
     this.#held = held;
     this.#follower = follower;
+    this.#lastWrite = new LastWrite(client, keys);
     this.#options = options;
     this.view = held.tables;
     this.lock = new StateLock({
@@ -130,6 +139,17 @@ class FollowingStore implements EtcdStore {
 
   watch(listener: Listener): () => void {
     return this.#held.watch(listener);
+  }
+
+  async caughtUp(signal: AbortSignal): Promise<void> {
+    if (this.isWriter || this.#closing.signal.aborted || this.silentMs > CUT_OFF_MS) return;
+    try {
+      const revision = await orAborted(this.#lastWrite.ask(READ_MS), signal);
+      const over = AbortSignal.any([signal, this.#closing.signal, AbortSignal.timeout(READ_MS)]);
+      await reached(this, revision, over);
+    } catch {
+      // What is held is as good as it gets.
+    }
   }
 
   async lead(term: Term): Promise<void> {
