@@ -27,6 +27,8 @@ export interface ManagersView {
   isThere(nodeId: string): boolean;
   /** Why a node can't be made a manager, in words; undefined where it can. Known to the leader, a moment after it began to lead. */
   whyNoManager(nodeId: string): Promise<string | undefined>;
+  /** Why a manager can't be made a worker now, in words; undefined where it can. */
+  whyKept(nodeId: string): Promise<string | undefined>;
   /**
    * While another one leads: has it answer a request. Every status is a value; throws `unavailable` where there is no leader.
    */

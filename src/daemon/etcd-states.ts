@@ -62,6 +62,7 @@ export function etcdStates(place: EtcdPlace, world: SharedWorld): States {
     move: () => Promise.reject(new SwarmError('unsupported', 'the state is in an etcd already')),
     etcd: () => Promise.resolve({ etcdVersion: '', obstacle: '' }),
     forget: () => Promise.resolve(),
+    alone: () => Promise.resolve(),
     close: () => Promise.resolve(),
     sharedClusterId: async () => (await withClient((client) => findCluster(client, prefix, asked()))) ?? '',
     erase: (clusterId) => withClient((client) => removeCluster(client, prefix, clusterId, asked())),

@@ -35,6 +35,7 @@ export function memoryStates({
         },
         isThere: () => true,
         trouble: undefined,
+        needsMajority: false,
         backupTo: () => Promise.reject(new SwarmError('unsupported', 'a state in memory has no backup')),
         close: () => store.close(),
       };
@@ -45,6 +46,7 @@ export function memoryStates({
     etcd: () => Promise.resolve({ etcdVersion: '', obstacle: '' }),
     erase: () => Promise.resolve(),
     forget: () => Promise.resolve(),
+    alone: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
 }

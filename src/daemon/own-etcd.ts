@@ -127,6 +127,15 @@ export class OwnEtcd {
     return member;
   }
 
+  /** Has the member of this host forget all others, which are lost, and serve by itself. Rejects with `unavailable`. */
+  async alone(): Promise<void> {
+    await this.stop();
+    const config = this.#folder.read();
+    if (!config) throw new SwarmError('unavailable', 'this host has no member of an etcd');
+    this.#folder.write({ ...config, alone: true, others: [] });
+    await this.#serving(SERVES_MS);
+  }
+
   /** Ends it for now. */
   async stop(): Promise<void> {
     const member = this.#member;

@@ -46,6 +46,11 @@ const FINISH_MS = 60_000;
 const VOTE_MS = 40_000;
 const LOOK_MS = 200;
 
+const WAY_OUT =
+  'more than half of the managers have to be there; where they are lost for good, docker swarm init --force-new-cluster on this host goes on without them';
+const noMajority = (reason: string): string =>
+  `the etcd of the swarm’s managers does not answer (${reason}): ${WAY_OUT}`;
+
 /** The state that swarmd keeps by itself: in SQLite with one manager, in an etcd of the managers' own with several. */
 export function ownStates(world: OwnWorld): States {
   return new OwnStates(world);
@@ -76,7 +81,8 @@ class OwnStates implements States {
     }
     if (!etcd.isThere) throw new SwarmError('not-found', 'there is no state');
     const member = await etcd.serving().catch((error: unknown) => {
-      if (!etcd.isRemoved) throw error;
+      if (!etcd.isRemoved)
+        throw new SwarmError('unavailable', noMajority(messageOf(error)), { cause: error });
     });
     if (!member) return this.#openRemoved();
     if (moved) {
@@ -175,6 +181,11 @@ class OwnStates implements States {
     }
   }
 
+  async alone(): Promise<void> {
+    const { etcd } = this.#world;
+    if (etcd.isThere) await etcd.alone();
+  }
+
   sharedClusterId(): Promise<string> {
     return Promise.resolve('');
   }
@@ -215,6 +226,7 @@ class OwnStates implements States {
         keeping: soleKeeping(this.#world),
         isThere: () => true,
         trouble: undefined,
+        needsMajority: false,
         backupTo: (path) => backend.backupTo(path),
         close: () => {
           this.#backend = undefined;
@@ -242,6 +254,7 @@ class OwnStates implements States {
     return openSharedState({
       ...this.#world,
       ...{ client, clusterId, prefix: PREFIX },
+      wayOut: WAY_OUT,
       keeping: ensembleKeeping({ client, member, etcd, prefix: PREFIX, times, log: childLog(log, 'etcd') }),
       backupTo: (path) =>
         backupEtcd(client, { prefix: PREFIX, clusterId }, path, AbortSignal.timeout(MOVE_MS)),

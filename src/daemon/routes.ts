@@ -1,5 +1,5 @@
 import { canEncrypt } from '../balancer/index.ts';
-import { SwarmError } from '../base/errors.ts';
+import { messageOf, SwarmError } from '../base/errors.ts';
 import { controlRoutes, type ControlContext, type ManagersView } from '../control/index.ts';
 import type { BesideHandler, DaemonContext, DaemonHandler, ManagerHandler } from './daemon-context.ts';
 import { networkDoctor, workersDoctor } from './doctor-route.ts';
@@ -67,11 +67,15 @@ function controlContext(context: DaemonContext, swarm: ManagedSwarm): ControlCon
 }
 
 function managersView({ atLeader }: DaemonContext, swarm: ManagedSwarm): ManagersView {
-  const { manager, state } = swarm;
+  const { manager, state, store } = swarm;
   return {
     leaderId: manager.leader?.id,
     isThere: (nodeId) => state.isThere(nodeId),
     whyNoManager: async (nodeId) => manager.leading?.whyNoManager(nodeId),
+    whyKept: async (nodeId) => {
+      const node = store.view.get('node', nodeId);
+      return node && state.keeping.release(node).then(() => undefined, messageOf);
+    },
     ...(manager.leading ? {} : { leader: (request, signal) => atLeader.json(swarm, request, signal) }),
   };
 }

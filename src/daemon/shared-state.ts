@@ -33,6 +33,8 @@ export interface SharedParts extends SharedWorld {
   readonly clusterId: string;
   readonly keeping: HostState['keeping'];
   readonly backupTo: HostState['backupTo'];
+  /** What to do where the store is lost, in words, of a store that takes a majority of the managers. */
+  readonly wayOut?: string;
   /** What goes on as long as the state is open. */
   readonly beside?: (signal: AbortSignal) => Promise<void>;
 }
@@ -108,11 +110,17 @@ class SharedState implements HostState {
     return this.#presence?.has(nodeId) ?? false;
   }
 
+  get needsMajority(): boolean {
+    return this.#parts.wayOut !== undefined;
+  }
+
   get trouble(): string | undefined {
     const { silentMs } = this.store;
     if (silentMs < STALE_MS) return undefined;
     const seconds = Math.round(silentMs / 1000);
-    return `the store of the swarm (${this.#parts.client.where}) has not answered for ${seconds} s: what is shown may be as old, and nothing can be changed`;
+    const { client, wayOut } = this.#parts;
+    const words = `the store of the swarm (${client.where}) has not answered for ${seconds} s: what is shown may be as old, and nothing can be changed`;
+    return wayOut === undefined ? words : `${words}; ${wayOut}`;
   }
 
   backupTo(path: string): Promise<void> {

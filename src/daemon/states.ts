@@ -17,6 +17,8 @@ export interface HostState {
   isThere(nodeId: string): boolean;
   /** What keeps the state from being written or from being up to date, in words; undefined while nothing does. */
   readonly trouble: string | undefined;
+  /** Whether more than half of its managers have to be there for it to be written. */
+  readonly needsMajority: boolean;
   /** Copies all that is kept to a new file. */
   backupTo(path: string): Promise<void>;
   /** Gives the lead up, if this host has it, and ends. */
@@ -46,6 +48,8 @@ export interface States {
    * state is as it was then.
    */
   move(local: LocalConfig, clusterId: string): Promise<StateMove>;
+  /** Has this host go on without the other managers that share the state, which are lost; `open` gives it then. */
+  alone(): Promise<void>;
   /** The swarm whose state managers share in this store; '' where there is none, or none is shared. */
   sharedClusterId(): Promise<string>;
   /** The version of this host's etcd, for a state that managers keep themselves; '' where there is none. And what keeps it from that. */

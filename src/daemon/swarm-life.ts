@@ -155,10 +155,8 @@ export class SwarmLife {
    */
   init(request: InitRequest): Promise<string> {
     return this.#inTurn(async () => {
-      if (this.#running) {
-        if (request.forceNewCluster) return this.#running.local.nodeId;
-        throw new SwarmError('no-manager', IN_A_SWARM);
-      }
+      if (request.forceNewCluster && (this.#running || this.#trouble !== undefined)) return this.#goAlone();
+      if (this.#running) throw new SwarmError('no-manager', IN_A_SWARM);
       await this.#requireFree();
       const { folder, engine, states, log } = this.#options;
       const local = { nodeId: newId(), store: states.kind, ...(await this.#addresses(request)) };
@@ -274,7 +272,7 @@ export class SwarmLife {
       }
       const { store, local } = running;
       const isLast = managersOf(store) <= 1;
-      if (!force) throw new SwarmError('no-manager', isLast ? LAST_MANAGER : ONE_OF_SEVERAL);
+      if (!force) throw new SwarmError('no-manager', isLast ? LAST_MANAGER : leavingOneOf(running));
       await running.unfollow();
       if (!isLast) await this.#resign({ remove: false });
       await this.#leaveEngine((nodeId) => store.view.get('node', nodeId) !== undefined);
@@ -332,6 +330,46 @@ export class SwarmLife {
     return this.#pause ?? Promise.resolve();
   }
 
+  /** Goes on with the swarm as its only manager: the others are lost, and workers if they return. Gives this host's node. */
+  async #goAlone(): Promise<string> {
+    const running = this.#running;
+    const { folder, states, log } = this.#options;
+    const local = running?.local ?? folder.readLocal();
+    if (!local || this.isLocked) throw new SwarmError('no-manager', local ? LOCKED : IN_A_SWARM);
+    if (running && !running.state.needsMajority) return local.nodeId;
+    log.warn({ node: local.nodeId }, 'This host goes on without the other managers');
+    await this.#restart(async () => {
+      await states.alone();
+      const next = await this.#begin(await states.open(), local);
+      this.#say(undefined);
+      next.follow();
+      await next.manager.untilLeading(AbortSignal.timeout(FIRST_LEAD_MS));
+      await next.manager.dismissOthers();
+    });
+    return local.nodeId;
+  }
+
+  /** Ends the manager, and has it begin again while clients wait; where that fails it is tried again later. */
+  async #restart(begin: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#pause = promise;
+    try {
+      const unlockKey = this.#running?.store.lock.keyInForce ?? '';
+      await this.#end();
+      this.#offer(unlockKey);
+      await begin();
+    } catch (error) {
+      if (!this.#running) {
+        this.#say(messageOf(error));
+        void this.#resumeLater();
+      }
+      throw error;
+    } finally {
+      this.#pause = undefined;
+      resolve();
+    }
+  }
+
   async #share(onItsWay: () => void): Promise<void> {
     const running = this.#running;
     const { states, log } = this.#options;
@@ -341,12 +379,7 @@ export class SwarmLife {
     log.info('The state of the swarm is brought to an etcd, for another manager');
     const move = await states.move(local, clusterId);
     onItsWay();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#pause = promise;
-    try {
-      const unlockKey = running.store.lock.keyInForce;
-      await this.#end();
-      this.#offer(unlockKey);
+    await this.#restart(async () => {
       await move.finish().catch((error: unknown) => {
         log.error({ err: messageOf(error) }, 'The state did not get to the etcd as it should');
       });
@@ -354,14 +387,7 @@ export class SwarmLife {
       next.follow();
       await next.manager.untilLeading(AbortSignal.timeout(FIRST_LEAD_MS)).catch(() => undefined);
       log.info('The state of the swarm is in an etcd that other managers can share');
-    } catch (error) {
-      this.#say(messageOf(error));
-      void this.#resumeLater();
-      throw error;
-    } finally {
-      this.#pause = undefined;
-      resolve();
-    }
+    });
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -561,6 +587,16 @@ async function seed(
     tx.create('node', newManagerNode({ id: local.nodeId, addr: hostPort(local.advertise), availability }));
     for (const network of initialNetworks()) tx.create('network', network);
   });
+}
+
+/** Docker's words, with what the others could do without this one. */
+function leavingOneOf({ state, store }: RunningSwarm): string {
+  const managers = managersOf(store);
+  let there = 0;
+  for (const { id, role } of store.view.all('node')) if (role === 'manager' && state.isThere(id)) there += 1;
+  if (!state.needsMajority || there - 1 > (managers - 1) / 2) return ONE_OF_SEVERAL;
+  const left = `Removing this node leaves ${there - 1} managers out of ${managers}. Without a Raft quorum your swarm will be inaccessible. `;
+  return ONE_OF_SEVERAL.replace('The only way', `${left}The only way`);
 }
 
 function managersOf(store: Store): number {

@@ -10,6 +10,7 @@ import {
   type DaemonContext,
   type ManagerHandler,
 } from './daemon-context.ts';
+import type { ManagedSwarm } from './managed-swarm.ts';
 import { engineDown } from './pass.ts';
 
 /** Docker's client of any version must get its answer, so that it knows which one to speak. */
@@ -35,8 +36,25 @@ export const info: ManagerHandler = async (call, { engine, balancing }, swarm) =
   const trouble = found ? membership.trouble : engineDown(engine);
   const facts = { nodeId: local.nodeId, nodeAddr: local.advertise.host, trouble };
   const stale = state.trouble === undefined ? [] : [`WARNING: ${state.trouble}`];
-  call.json(200, withWarnings(await mergedInfo(base, store.view, facts), [...stale, ...balancing.warnings]));
+  call.json(
+    200,
+    withWarnings(await mergedInfo(base, store.view, facts), [
+      ...stale,
+      ...twoManagers(swarm),
+      ...balancing.warnings,
+    ]),
+  );
 };
+
+/** Docker's words: both are needed. */
+function twoManagers({ state, store }: ManagedSwarm): string[] {
+  let managers = 0;
+  for (const { role } of store.view.all('node')) if (role === 'manager') managers += 1;
+  return state.needsMajority && managers === 2 ? [TWO_MANAGERS] : [];
+}
+
+const TWO_MANAGERS =
+  'WARNING: Running Swarm in a two-manager configuration. This configuration provides no fault tolerance, and poses a high risk to lose control over the cluster: add a third manager.';
 
 /** Answers with the engine's `/info`, and with what is to be said of the swarm instead of what the engine says. */
 export async function answerInfo(

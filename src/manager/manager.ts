@@ -44,6 +44,8 @@ export interface Manager {
   engineToken(): Promise<string>;
   /** Has this host's row say that it manages no more, or go. Rejects where no leader answers, and for the last manager. */
   resign(how: { readonly remove: boolean }): Promise<void>;
+  /** Makes workers of all other managers: they are lost. Rejects where this one does not lead. */
+  dismissOthers(): Promise<void>;
   /** Resolves when this host leads, or the signal fires. */
   untilLeading(signal: AbortSignal): Promise<void>;
   /** Called after every change of `leading` and `leader`. Returns what ends it. */
@@ -132,6 +134,14 @@ class RunningManager implements Manager {
     if (!this.#leading) await this.#atLeader((managers) => managers.leave({ remove }, ASKED));
     else if (remove) await store.update((tx) => removeNode(tx, nodeId, times.wallMs()));
     else await store.update((tx) => dismiss(tx, nodeId));
+  }
+
+  async dismissOthers(): Promise<void> {
+    const { nodeId } = this.#parts;
+    await this.#context.store.update((tx) => {
+      for (const { id, role } of [...tx.all('node')])
+        if (role === 'manager' && id !== nodeId) dismiss(tx, id);
+    });
   }
 
   async #atLeader<T>(act: (managers: LeaderClient) => Promise<T>): Promise<T> {

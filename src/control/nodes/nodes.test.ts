@@ -14,6 +14,7 @@ async function swarm(): Promise<ControlApi> {
       leaderId: 'self1',
       isThere: () => true,
       whyNoManager: () => Promise.resolve('no swarmd is heard of there'),
+      whyKept: () => Promise.resolve(undefined),
     },
   }));
   const managed = sampleNode('self1', { role: 'manager', managerAddr: '10.0.0.1:2377' });

@@ -35,6 +35,12 @@ const updateNode: Handler = async (call, { store, nodeId, managers }) => {
   const why =
     wanted.role === 'manager' && spec.role !== 'manager' ? await managers.whyNoManager(id) : undefined;
   if (why !== undefined) throw new SwarmError('unsupported', `node ${id} cannot become a manager: ${why}`);
+  const kept = wanted.role === 'worker' && spec.role === 'manager' ? await managers.whyKept(id) : undefined;
+  if (kept !== undefined)
+    throw rpcError(
+      'FailedPrecondition',
+      `can't remove member from the raft: this would result in a loss of quorum: ${kept}`,
+    );
   await store.update((tx) => {
     const node = found(tx, id, nodeId);
     if (node.meta.version !== version) throw outOfSequence();

@@ -34,6 +34,7 @@ const NOBODY: Pick<ControlContext, 'engine' | 'logs' | 'managers'> = {
     leaderId: 'self',
     isThere: () => true,
     whyNoManager: () => Promise.resolve('no swarmd is heard of there'),
+    whyKept: () => Promise.resolve(undefined),
   },
   engine: { json: () => Promise.resolve({ status: 404, value: { message: 'not found' } }) },
   logs: { subscribe: () => (async function* nothing() {})() },

@@ -159,6 +159,7 @@ function leadingManager(nodeId: string, whileLeading: ManagerOptions['whileLeadi
     credentials: { certPem: '', keyPem: '', rootPem: '' },
     engineToken: () => Promise.resolve('TOKEN'),
     resign: () => Promise.resolve(),
+    dismissOthers: () => Promise.resolve(),
     untilLeading: () => Promise.resolve(),
     listen: () => () => undefined,
     close: async () => {
