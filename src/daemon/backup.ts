@@ -32,14 +32,21 @@ export async function backup(stateDir: string, file: string): Promise<string> {
 
 /** Puts a backup in place of no state; the daemon must not run. */
 export async function restore(stateDir: string, file: string): Promise<string> {
-  if (await isRunning(new StateFolder(stateDir)))
+  const folder = new StateFolder(stateDir);
+  if (await isRunning(folder))
     throw new SwarmError('conflict', `swarmd runs with '${stateDir}': stop it first`);
   if (hasMember(stateDir))
     throw new SwarmError(
       'conflict',
       `a state is in '${stateDir}' already, in the etcd of its managers; nothing was changed`,
     );
+  if (folder.readLocal()?.store === 'etcd')
+    throw new SwarmError(
+      'conflict',
+      `'${stateDir}' is of a manager whose state is in an etcd of the user’s; nothing was changed`,
+    );
   restoreFrom(resolve(file), stateDir);
+  folder.markRestored(true);
   return `Restored the state of '${stateDir}'. Start swarmd to go on with it.`;
 }
 

@@ -7,6 +7,7 @@ import { parseEngineAddress } from '../engine/index.ts';
 import { restore } from './backup.ts';
 import type { DaemonOptions } from './options.ts';
 import { serve } from './serve.ts';
+import { StateFolder } from './state-folder.ts';
 import { startDaemon } from './testing/daemon.ts';
 import { serveAdmin } from './admin.ts';
 import type { DaemonContext } from './daemon-context.ts';
@@ -40,4 +41,17 @@ test("a folder is one daemon's: what a kill left of a backup goes, and none is r
   await expect(restore(folder.path, join(disk, 'none'))).rejects.toThrow('stop it first');
   await admin.close();
   await expect(restore(folder.path, join(disk, 'none'))).rejects.toThrow('cannot restore');
+  expect(folder.isRestored).toBe(false);
+});
+
+test('nothing is restored over a manager whose state is in an etcd', async () => {
+  const place = { host: '10.0.0.1', port: 2377 };
+  new StateFolder(disk).writeLocal({
+    nodeId: 'own',
+    store: 'etcd',
+    listen: place,
+    advertise: place,
+    dataPath: '',
+  });
+  await expect(restore(disk, join(disk, 'none'))).rejects.toThrow('nothing was changed');
 });

@@ -28,6 +28,7 @@ const STORE_KINDS: readonly StoreKind[] = ['sqlite', 'memory', 'etcd'];
 const LOCAL = 'manager.json';
 const DATABASE = 'state.db';
 const DRAFT = 'backup.draft';
+const RESTORED = 'restored';
 
 /** The folder of `--state-dir`: 0700, its files 0600. */
 export class StateFolder {
@@ -89,6 +90,17 @@ export class StateFolder {
     renameSync(`${path}.new`, path);
   }
 
+  /** Whether the state here was restored, and no manager has begun with it yet. */
+  get isRestored(): boolean {
+    return existsSync(join(this.path, RESTORED));
+  }
+
+  markRestored(isRestored: boolean): void {
+    const path = join(this.path, RESTORED);
+    if (isRestored) writeFileSync(path, '', { mode: 0o600, flush: true });
+    else rmSync(path, { force: true });
+  }
+
   /** Removes what a backup left behind that was cut off by a kill: it holds the keys of the swarm. */
   dropDrafts(): void {
     for (const name of readdirSync(this.path))
@@ -98,7 +110,14 @@ export class StateFolder {
   /** Forgets the swarm. */
   wipe(): void {
     this.dropDrafts();
-    for (const name of [LOCAL, DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`, `${DATABASE}-journal`])
+    for (const name of [
+      LOCAL,
+      RESTORED,
+      DATABASE,
+      `${DATABASE}-wal`,
+      `${DATABASE}-shm`,
+      `${DATABASE}-journal`,
+    ])
       rmSync(join(this.path, name), { force: true });
   }
 }

@@ -21,6 +21,7 @@ import {
 import type { ApiHandler } from '../swarmkit/index.ts';
 import { engineSubnets, engineSwarm, joinEngine, leaveOwnSwarm } from './engine-swarm.ts';
 import { systemAddresses } from './interfaces.ts';
+import { livingManager } from './living-manager.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { WorkerNode } from './attendance.ts';
 import { beginSwarm, type ManagedSwarm, type RunningSwarm } from './managed-swarm.ts';
@@ -410,7 +411,7 @@ export class SwarmLife {
   }
 
   async #resume(): Promise<void> {
-    const { folder, states, log } = this.#options;
+    const { folder, states, engine, log } = this.#options;
     const kept = folder.readLocal();
     if (this.#running || !(states.hasOwn || (kept && states.kind === 'etcd'))) return;
     const state = await states.open();
@@ -424,9 +425,15 @@ export class SwarmLife {
       folder.wipe();
       return this.#say(undefined);
     }
+    const elsewhere = folder.isRestored ? await livingManager(store, engine) : undefined;
+    if (elsewhere !== undefined) {
+      await state.close();
+      return this.#say(livesOn(elsewhere));
+    }
     const local = { ...(kept && own ? kept : localOf(store)), store: states.kind };
     folder.writeLocal(local);
     (await this.#begin(state, local)).follow();
+    folder.markRestored(false);
     this.#say(undefined);
     log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Manager of a swarm');
   }
@@ -557,6 +564,14 @@ export class SwarmLife {
     await running.end();
     this.#options.keyring.forget();
   }
+}
+
+/** Agents would follow a manager that goes back to what was: two of one swarm, each with a state of its own, must never be. */
+function livesOn(addr: string): string {
+  return (
+    `the swarm whose backup was restored here lives: its manager at ${addr} answers. To begin again from the backup, stop the other ` +
+    'managers for good and restart this one; docker swarm leave --force forgets what was restored'
+  );
 }
 
 /** Whether another try may go better. */

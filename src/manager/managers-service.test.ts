@@ -105,6 +105,12 @@ test.each([
   ['an id that is none', { nodeId: '../../x' }, Code.InvalidArgument, 'a node id has 25'],
   ['the id of a node that is there', { nodeId: OWN }, Code.FailedPrecondition, 'part of this swarm already'],
   ['an address that is none', { candidate: { addr: 'x' } }, Code.InvalidArgument, 'no address of a manager'],
+  [
+    'a swarmd that cannot read the state',
+    { candidate: { layout: 0 } },
+    Code.FailedPrecondition,
+    'is too old',
+  ],
   ['another store', { candidate: { storeClusterId: '' } }, Code.FailedPrecondition, OTHER_STORE],
 ])('%s is refused, and nothing is left', async (_what, request, code, words) => {
   const error = await join(request).then(

@@ -17,7 +17,7 @@ import { SwarmError } from '../base/errors.ts';
 import { isHostPort } from '../base/host-port.ts';
 import { removeNode, sameSecret } from '../ca/index.ts';
 import { newManagerNode, type Availability, type Cluster, type Node } from '../model/index.ts';
-import type { LoopContext, StoreEvent, Tx } from '../store/index.ts';
+import { LAYOUT, type LoopContext, type StoreEvent, type Tx } from '../store/index.ts';
 import { callerAddr, requireManager, requireNode } from '../swarmkit/index.ts';
 import { dismiss } from './dismiss.ts';
 
@@ -128,7 +128,8 @@ class LeadersManagers implements ManagersService {
     while (!this.#attending.has(nodeId) && times.nowMs() < this.#settledMs)
       await times.pause(LOOK_MS, new AbortController().signal);
     const attending = this.#attending.get(nodeId);
-    return attending ? this.#options.objection(attending.candidate) : NO_SWARMD;
+    if (!attending) return NO_SWARMD;
+    return outdated(attending.candidate) ?? this.#options.objection(attending.candidate);
   }
 
   close(): void {
@@ -156,7 +157,7 @@ class LeadersManagers implements ManagersService {
       if (isThere) await store.update((tx) => removeNode(tx, nodeId, this.#context.times.wallMs()));
       return create(JoinResponseSchema);
     }
-    const access = await this.#options.admit(nodeId, candidate);
+    const access = await this.#admit(nodeId, candidate);
     await store.update((tx) => {
       if (this.#requireUnused(nodeId, candidate.addr, tx)) return;
       const row = { id: nodeId, addr: candidate.addr, availability: availability as Availability };
@@ -200,7 +201,7 @@ class LeadersManagers implements ManagersService {
     const isWanted = (node: Node | undefined): boolean => node?.spec.role === 'manager';
     const refusal = (): SwarmError => new SwarmError('conflict', `node ${id} is not to be a manager`);
     if (!isWanted(store.view.get('node', id))) throw refusal();
-    const access = await this.#options.admit(id, candidate);
+    const access = await this.#admit(id, candidate);
     await store.update((tx) => {
       const node = tx.get('node', id);
       if (!node || !isWanted(node)) throw refusal();
@@ -208,6 +209,12 @@ class LeadersManagers implements ManagersService {
     });
     log.info({ node: id, addr: candidate.addr }, 'a node became a manager');
     return this.#response(id, access, '');
+  }
+
+  async #admit(nodeId: string, candidate: Candidate): Promise<StoreAccess | undefined> {
+    const why = outdated(candidate);
+    if (why !== undefined) throw new SwarmError('conflict', why);
+    return this.#options.admit(nodeId, candidate);
   }
 
   async #dismiss(nodeId: string, remove: boolean): Promise<void> {
@@ -233,6 +240,13 @@ class LeadersManagers implements ManagersService {
     if (!cluster) throw new SwarmError('no-manager', 'this node is not a swarm manager');
     return cluster;
   }
+}
+
+/** Why a host can't read the state as it is written, in words for the user. */
+function outdated({ layout, version }: Candidate): string | undefined {
+  return layout >= LAYOUT
+    ? undefined
+    : `swarmd on that host (${version || 'of an unknown version'}) is too old for the state of this swarm (layout ${layout}; it has ${LAYOUT}): upgrade it first`;
 }
 
 function candidateOf(said: WireCandidate | undefined): Candidate {
