@@ -30,21 +30,29 @@ export class ManagerSwarm implements AsyncDisposable {
   readonly etcd: Etcd | undefined;
   readonly swarmds: readonly Swarmd[];
 
-  private constructor(hosts: Hosts, etcd: Etcd | undefined, env: Readonly<Record<string, string>>) {
+  private constructor(hosts: Hosts, swarmds: readonly Swarmd[], etcd: Etcd | undefined) {
     this.hosts = hosts;
+    this.swarmds = swarmds;
     this.etcd = etcd;
-    const args = etcd ? ['--store', `etcd://${etcd.endpoint}/test`] : [];
-    this.swarmds = hosts.all.map((host) => new Swarmd(host, { args, env }));
   }
 
-  /** Hosts of which the first `managers` are managers, the others workers; only the first `joined` are in at all, if that is said. */
+  /**
+   * Hosts of which the first `managers` are managers, the others workers, the last `plain` of them without swarmd; only
+   * the first `joined` are in at all, if that is said.
+   */
   static async start(
     engines: readonly EngineVersion[],
     {
       managers,
       own = false,
       joined = engines.length,
-    }: { readonly managers: number; readonly own?: boolean; readonly joined?: number },
+      plain = 0,
+    }: {
+      readonly managers: number;
+      readonly own?: boolean;
+      readonly joined?: number;
+      readonly plain?: number;
+    },
   ): Promise<ManagerSwarm> {
     const hosts = await startHosts({
       count: engines.length,
@@ -58,11 +66,15 @@ export class ManagerSwarm implements AsyncDisposable {
           throw error;
         }));
     const PATH = `${await ensureEtcd('3.4')}:${hostEnvironment()['PATH'] ?? ''}`;
-    const swarm = new ManagerSwarm(hosts, etcd, { PATH });
+    const args = etcd ? ['--store', `etcd://${etcd.endpoint}/test`] : [];
+    const swarmds = hosts.all
+      .slice(0, engines.length - plain)
+      .map((host) => new Swarmd(host, { args, env: { PATH } }));
+    const swarm = new ManagerSwarm(hosts, swarmds, etcd);
     try {
       await Promise.all(swarm.swarmds.map((one) => one.start()));
       await swarm.at(0).docker('swarm', 'init', '--advertise-addr', swarm.hosts.at(0).ip);
-      for (const [index, one] of swarm.swarmds.entries())
+      for (const [index, one] of [...swarmds, ...hosts.all.slice(swarmds.length)].entries())
         if (index > 0 && index < joined) await swarm.join(one, index < managers ? 'manager' : 'worker');
       await swarm.nodes(0, (rows) => rows.every(({ Status }) => Status === 'Ready'));
     } catch (error) {
@@ -80,7 +92,7 @@ export class ManagerSwarm implements AsyncDisposable {
   }
 
   /** Joins through a manager; gives what the docker CLI says. */
-  async join(joiner: Swarmd, role: 'manager' | 'worker', through = this.at(0)): Promise<string> {
+  async join(joiner: Swarmd | Host, role: 'manager' | 'worker', through = this.at(0)): Promise<string> {
     const token = await through.docker('swarm', 'join-token', '-q', role);
     return joiner.docker('swarm', 'join', '--token', token, `${through.host.ip}:2377`);
   }
