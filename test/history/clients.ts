@@ -18,6 +18,7 @@ const SECRETS = ['key', 'pin', 'pass'];
 const PORTS = [18_001, 18_002, 18_003];
 const MOST_REPLICAS = 2;
 const PAUSE_MS = [50, 400] as const;
+const READ_MS = 500;
 
 /** Writes and reads through whichever manager comes next, until the signal fires. Never rejects for what it is told. */
 export async function runClient(options: ClientOptions): Promise<void> {
@@ -25,8 +26,15 @@ export async function runClient(options: ClientOptions): Promise<void> {
   while (!signal.aborted) {
     const isService = random.next() < 0.7;
     await (isService ? service(options) : secret(options));
-    if (random.next() < 0.2) await options.recorder.list(anyManager(options), 'task');
     await sleep(random.whole(...PAUSE_MS));
+  }
+}
+
+/** Reads all that a manager shows, again and again, until the signal fires. */
+export async function runReader(recorder: Recorder, manager: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    for (const table of ['service', 'secret', 'task'] as const) await recorder.list(manager, table);
+    await sleep(READ_MS);
   }
 }
 

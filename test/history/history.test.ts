@@ -4,7 +4,7 @@ import { ManagerSwarm } from '../managers/manager-swarm.ts';
 import { seeded } from '../seeded.ts';
 import { ask } from './ask.ts';
 import { check } from './check/check.ts';
-import { runClient } from './clients.ts';
+import { runClient, runReader } from './clients.ts';
 import { ending } from './ending.ts';
 import { runNemesis } from './nemesis.ts';
 import { Recorder } from './recorder.ts';
@@ -16,7 +16,7 @@ const MANAGERS_ENGINES = ['20.10', '28.5', '20.10'] as const;
 /** Every further engine costs a busy machine many seconds before the first write. */
 const WORKERS_ENGINES = long ? (['20.10', '28.5', '20.10'] as const) : (['28.5'] as const);
 const MANAGERS = MANAGERS_ENGINES.length;
-const CLIENTS = 3;
+const CLIENTS = 5;
 const PATIENCE_MS = 120_000;
 
 test(
@@ -46,14 +46,15 @@ test(
     const clients = Array.from({ length: CLIENTS }, (_, at) =>
       runClient({ recorder, managers: MANAGERS, network, random: seeded(SEED + 1 + at), signal }),
     );
-    const all = Promise.all([...clients, nemesis]);
+    const readers = asked.map((_, manager) => runReader(recorder, manager, signal));
+    const all = [...clients, ...readers, nemesis];
     try {
-      await Promise.race([sleep(SECONDS * 1000), all]);
+      await Promise.race([sleep(SECONDS * 1000), Promise.all(all)]);
     } finally {
       over.abort();
-      await Promise.allSettled([...clients, nemesis]);
+      await Promise.allSettled(all);
     }
-    await all;
+    await Promise.all(all);
     const { writes, sights, revisions } = recorder;
     const recorded = { writes: [...writes], sights: [...sights], revisions: [...revisions] };
     const end = await ending(swarm, recorder, { managers: MANAGERS, patienceMs: PATIENCE_MS });
@@ -61,7 +62,8 @@ test(
     const words = [...recorder.words].map(([what, count]) => `${count} × ${what}`);
     const done = writes.filter(({ outcome }) => outcome === 'acknowledged').length;
     console.log(`${how}: ${writes.length} writes, ${done} acknowledged, ${sights.length} lists`);
-    if (found.length > 0) console.error([how, ...found, ...troubles, ...words, swarm.story()].join('\n'));
+    if (found.length > 0 || process.env['HIST_DEBUG'])
+      console.error([how, ...found, ...troubles, ...words, swarm.story()].join('\n'));
     expect(found).toEqual([]);
     expect(done).toBeGreaterThan(SECONDS / 6);
   },

@@ -27,7 +27,7 @@ export interface SwarmdOptions {
 }
 
 const SWARMD = fileURLToPath(new URL('../../bin/swarmd', import.meta.url));
-const START_MS = 30_000;
+const START_MS = 60_000;
 const STOP_MS = 30_000;
 
 /** `swarmd` as a process of a host: its network, mounts and processes. It ends with the host. */
