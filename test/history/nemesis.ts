@@ -42,6 +42,7 @@ async function trouble(options: NemesisOptions, manager: number): Promise<void> 
       await daemon.kill();
       await sleep(downMs / 3);
       await daemon.start();
+      note(`manager ${manager}: started`);
       return;
     case 'freeze':
       daemon.pause();
