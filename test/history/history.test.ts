@@ -12,6 +12,8 @@ import { Recorder } from './recorder.ts';
 const long = process.env['SKEP_TEST_LONG'] !== undefined;
 const SECONDS = Number(process.env['SKEP_HISTORY_SECONDS'] ?? (long ? 3_600 : 60));
 const SEED = Number(process.env['SKEP_HISTORY_SEED'] ?? (long ? Math.floor(Math.random() * 1e9) : 7));
+/** Whether managers keep the state in an etcd of their own, or in one that is the user's. */
+const OWN = process.env['SKEP_HISTORY_OWN'] !== undefined;
 const MANAGERS_ENGINES = ['20.10', '28.5', '20.10'] as const;
 /** Every further engine costs a busy machine many seconds before the first write. */
 const WORKERS_ENGINES = long ? (['20.10', '28.5', '20.10'] as const) : (['28.5'] as const);
@@ -26,7 +28,7 @@ test(
     console.log(how);
     const engines = [...MANAGERS_ENGINES, ...WORKERS_ENGINES];
     const plain = WORKERS_ENGINES.length;
-    await using swarm = await ManagerSwarm.start(engines, { managers: MANAGERS, plain });
+    await using swarm = await ManagerSwarm.start(engines, { managers: MANAGERS, plain, own: OWN });
     const asked = swarm.swarmds.slice(0, MANAGERS).map(({ socket }) => ({ socket, life: 0 }));
     const recorder = new Recorder(asked);
     const troubles: string[] = [];

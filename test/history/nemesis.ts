@@ -23,7 +23,7 @@ export async function runNemesis(options: NemesisOptions): Promise<void> {
     // As a rule one, sometimes two at a time, now and then all.
     const count = random.pick([1, 1, 1, 1, 2, 2, managers]);
     const troubles = order.slice(0, count).map((manager) => trouble(options, manager));
-    if (random.next() < 0.1) troubles.push(storeRestart(options));
+    if (options.swarm.etcd && random.next() < 0.1) troubles.push(storeRestart(options));
     await Promise.all(troubles);
     await sleep(random.whole(...CALM_MS));
   }
@@ -34,7 +34,9 @@ async function trouble(options: NemesisOptions, manager: number): Promise<void> 
   const { host } = swarm.at(manager);
   const daemon = swarm.at(manager);
   const downMs = random.whole(...DOWN_MS);
-  const kind = random.pick(['kill', 'freeze', 'cut', 'cut from store', 'cut from managers'] as const);
+  const { etcd } = swarm;
+  const ofStore = etcd ? (['cut from store'] as const) : [];
+  const kind = random.pick(['kill', 'freeze', 'cut', 'cut from managers', ...ofStore] as const);
   note(`manager ${manager}: ${kind} for ${downMs} ms`);
   switch (kind) {
     case 'kill':
@@ -55,7 +57,7 @@ async function trouble(options: NemesisOptions, manager: number): Promise<void> 
       await host.healLink();
       return;
     case 'cut from store':
-      return deaf(swarm, manager, [swarm.etcd.endpoint.replace(/:.*/, '')], downMs);
+      return deaf(swarm, manager, [etcd?.endpoint.replace(/:.*/, '') ?? ''], downMs);
     case 'cut from managers': {
       const others = swarm.hosts.all.slice(0, managers).filter((other) => other !== host);
       return deaf(
@@ -89,7 +91,7 @@ async function deaf(
 
 async function storeRestart({ swarm, random, note }: NemesisOptions): Promise<void> {
   note('the store: killed');
-  await swarm.etcd.kill();
+  await swarm.etcd?.kill();
   await sleep(random.whole(100, 2_000));
-  await swarm.etcd.start();
+  await swarm.etcd?.start();
 }
