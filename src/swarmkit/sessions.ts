@@ -62,17 +62,17 @@ export class Sessions {
 
   /**
    * Lets what is under way on the connections of now come to its end, and takes nothing new; cuts after `graceMs` those
-   * that are still open. Resolves when all are closed.
+   * that are still open. Resolves when all are closed or cut: a session that was closed first waits, even when it is
+   * destroyed, for the other end, which may be frozen or out of reach.
    */
   async end(graceMs: number): Promise<void> {
     const ending = [...this.#held.keys()];
     const closed = ending.map((session) => new Promise<void>((done) => session.once('close', done)));
     for (const session of ending) session.close();
-    const cut = setTimeout(() => {
-      for (const session of ending) session.destroy();
-    }, graceMs);
-    await Promise.all(closed);
-    clearTimeout(cut);
+    const over = new AbortController();
+    await Promise.race([Promise.all(closed), pause(graceMs, over.signal)]);
+    over.abort();
+    for (const session of ending) session.destroy();
   }
 
   /** Looks at all connections again and again, until the signal fires. */
