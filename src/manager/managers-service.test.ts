@@ -20,7 +20,11 @@ let manager: Manager;
 let addr: string;
 /** Added to the time that has passed. */
 let laterMs = 0;
-const times = { ...SYSTEM_TIMES, nowMs: () => performance.now() + laterMs };
+const times = {
+  ...SYSTEM_TIMES,
+  nowMs: () => performance.now() + laterMs,
+  wallMs: () => Date.now() + laterMs,
+};
 
 beforeEach(async () => {
   const log = createLog('fatal');
@@ -149,7 +153,7 @@ test('a node that is to be a worker is made one, and is not promoted without a s
     if (node) tx.update('node', { ...node, spec: { ...node.spec, role: 'worker' } });
   });
   await expect.poll(() => store.view.get('node', nodeId)?.role, { timeout: 10_000 }).toBe('worker');
-  // Hosts that are still to come back from a former leader are waited for.
+  // Hosts that are still to come back from a former leader are waited for, and those that have just joined.
   laterMs += 60_000;
   await expect(manager.leading?.whyNoManager(nodeId)).resolves.toContain('no swarmd is heard of on its host');
 });

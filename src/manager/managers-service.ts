@@ -78,6 +78,8 @@ const NO_SWARMD =
 const AVAILABILITIES: readonly string[] = ['active', 'pause', 'drain'];
 /** Hosts come back to a new leader within this: a connection that died in silence is found out after ten seconds. */
 const SETTLE_MS = 15_000;
+/** A host whose engine has just joined finds out within this that there is a manager to attend. */
+const FIRST_MS = 8_000;
 const LOOK_MS = 100;
 const ID = /^[a-z0-9]{25}$/;
 
@@ -124,8 +126,11 @@ class LeadersManagers implements ManagersService {
   };
 
   async whyNoManager(nodeId: string): Promise<string | undefined> {
-    const { times } = this.#context;
-    while (!this.#attending.has(nodeId) && times.nowMs() < this.#settledMs)
+    const { times, store } = this.#context;
+    const bornMs = store.view.get('node', nodeId)?.meta.createdAtMs ?? 0;
+    const ageMs = Math.max(0, times.wallMs() - bornMs);
+    const untilMs = Math.max(this.#settledMs, times.nowMs() + FIRST_MS - ageMs);
+    while (!this.#attending.has(nodeId) && times.nowMs() < untilMs)
       await times.pause(LOOK_MS, new AbortController().signal);
     const attending = this.#attending.get(nodeId);
     if (!attending) return NO_SWARMD;
