@@ -15,6 +15,8 @@ const benches = {
   'mesh-updates': { engines: true, what: "from a task's change to the rules in force on three hosts" },
   'services-placement': { engines: false, what: 'tasks of services on 1,000 and 100,000 nodes' },
   services: { engines: true, what: "deploys and lost nodes, beside Docker's own swarm mode" },
+  store: { engines: true, what: 'commits a second in memory, SQLite and etcd' },
+  managers: { engines: true, what: "writes, and the leader's loss, beside three managers of Docker's" },
   failover: { engines: true, what: 'from the end of the primary to the next placement' },
   rescheduling: { engines: true, what: "from a node's loss of power to its container elsewhere" },
   'virtual-host': { engines: true, what: 'calls through the manager and directly at an engine' },
