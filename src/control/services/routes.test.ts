@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { newManagerNode } from '../../model/index.ts';
 import { startControlApi } from '../testing/control-api.ts';
 import {
   SPEC,
@@ -180,6 +181,9 @@ describe('GET /services', () => {
       tx.create('task', taskOf(job, 't4', { jobIteration: 7 }));
       tx.create('task', taskOf(agent, 't5', {}));
       tx.create('task', taskOf(agent, 't6', { desiredState: 'shutdown' }));
+      const gone = newManagerNode({ id: 'gone', addr: '192.0.2.9:2377', availability: 'active' });
+      tx.create('node', { ...gone, status: { ...gone.status, state: 'down' } });
+      tx.create('task', taskOf(web, 't7', { nodeId: 'gone', desiredState: 'shutdown' }));
     });
     const { value } = await api.call('GET', '/services?status=true');
     expect((value as { ServiceStatus: unknown }[]).map(({ ServiceStatus }) => ServiceStatus)).toEqual([
