@@ -78,6 +78,7 @@ test(
 test(
   'a host becomes a manager of a locked swarm without being asked for the key, until it starts again',
   async () => {
+    await swarm.nodes(0, (rows) => rows.every(({ Status }) => Status === 'Ready'));
     await swarm.at(0).docker('node', 'promote', swarm.hosts.at(2).name);
     await swarm.nodes(2, (rows) => rows.some(({ Self, ManagerStatus }) => Self && ManagerStatus !== ''));
     await makeSecret(2, 'by-the-third');

@@ -1,19 +1,24 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { createCluster, issueManagerCertificate } from '../../ca/index.ts';
+import type { Node } from '../../model/index.ts';
 import { startControlApi, type ControlApi } from '../testing/control-api.ts';
 import { sampleNode } from '../testing/sample-node.ts';
 
 let api: ControlApi | undefined;
 const cluster = await createCluster({}, Date.now());
 
+/** Why no node is made a manager. */
+let whyNoManager: () => Promise<string | undefined>;
+
 async function swarm(): Promise<ControlApi> {
+  whyNoManager = () => Promise.resolve('no swarmd is heard of there');
   await api?.[Symbol.asyncDispose]();
   const fresh = (api = await startControlApi({
     nodeId: 'self1',
     managers: {
       leaderId: 'self1',
       isThere: () => true,
-      whyNoManager: () => Promise.resolve('no swarmd is heard of there'),
+      whyNoManager: () => whyNoManager(),
       whyKept: () => Promise.resolve(undefined),
     },
   }));
@@ -110,6 +115,25 @@ test('labels and availability are updated under the version that was read', asyn
     status: 500,
     message: 'rpc error: code = Unknown desc = update out of sequence',
   });
+});
+
+test.each([
+  ['what it says of itself', 200, (node: Node): Node => ({ ...node, status: { ...node.status, addr: '' } })],
+  [
+    'what another wishes of it',
+    500,
+    (node: Node): Node => ({ ...node, spec: { ...node.spec, availability: 'drain' } }),
+  ],
+])('while the host of a node is waited for, %s changes: %i', async (_, status, change) => {
+  whyNoManager = async () => {
+    await api?.store.update((tx) => {
+      const node = tx.get('node', 'work1');
+      if (node) tx.update('node', change(node));
+    });
+    return undefined;
+  };
+  const promoted = '{"Role":"manager","Availability":"active"}';
+  expect((await call('POST', '/nodes/work1/update?version=1', promoted)).status).toBe(status);
 });
 
 test.each([

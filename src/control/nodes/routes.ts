@@ -1,4 +1,5 @@
 import { SwarmError } from '../../base/errors.ts';
+import { sameValue } from '../../base/same-value.ts';
 import { removeNode } from '../../ca/index.ts';
 import { queryFlag, readJson } from '../../docker-api/index.ts';
 import type { Node, NodeRole } from '../../model/index.ts';
@@ -31,7 +32,8 @@ const updateNode: Handler = async (call, { store, nodeId, managers }) => {
   const version = queryVersion(call.query, 'node');
   const { annotations, role, availability } = readBodyAs(nodeSpec, await readJson(call.req));
   const wanted = { annotations, role: readRole(role), availability: readAvailability(availability) };
-  const { id, spec } = found(store.view, call.param('id'), nodeId);
+  const { id, spec, meta } = found(store.view, call.param('id'), nodeId);
+  if (meta.version !== version) throw outOfSequence();
   const why =
     wanted.role === 'manager' && spec.role !== 'manager' ? await managers.whyNoManager(id) : undefined;
   if (why !== undefined) throw new SwarmError('unsupported', `node ${id} cannot become a manager: ${why}`);
@@ -43,7 +45,8 @@ const updateNode: Handler = async (call, { store, nodeId, managers }) => {
     );
   await store.update((tx) => {
     const node = found(tx, id, nodeId);
-    if (node.meta.version !== version) throw outOfSequence();
+    // What the node says of itself, while its host was waited for, takes nothing from what was asked.
+    if (node.meta.version !== version && !sameValue(node.spec, spec)) throw outOfSequence();
     if (wanted.role === 'worker' && node.spec.role === 'manager') checkNotLast(tx, node);
     tx.update('node', { ...node, spec: wanted });
   });
