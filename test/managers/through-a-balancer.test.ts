@@ -91,8 +91,14 @@ test(
   "docker's commands and streams go through any manager",
   async () => {
     await listenWith(() => ['--tls=false']);
-    const events = following(balancer.host, 'events', '--filter', 'type=service', '--format', '{{.Action}}');
+    const types = ['--filter', 'type=service', '--filter', 'type=config'];
+    const events = following(balancer.host, 'events', ...types, '--format', '{{.Type}} {{.Action}}');
     try {
+      let probes = 0;
+      await until('events come', SOON_MS, async () => {
+        await docker('config', 'create', `probe-${(probes += 1)}`, '/etc/hostname');
+        return events.said().includes('config create') || undefined;
+      });
       const say = 'while :; do echo said; sleep 0.3; done';
       const options = ['--no-resolve-image', '--name', 'web', '--replicas', '3', '--stop-signal', 'SIGKILL'];
       await docker('service', 'create', ...options, 'busybox', 'sh', '-c', say);
@@ -101,7 +107,11 @@ test(
       const ps = ['service', 'ps', '-f', 'desired-state=running', '--format', '{{.CurrentState}}', 'web'];
       const states = (await docker(...ps)).split('\n').map((state) => state.split(' ')[0]);
       expect(states).toEqual(['Running', 'Running', 'Running']);
-      await until('its events', SOON_MS, () => /create\n(.*\n)*update\n/.test(events.said()) || undefined);
+      await until(
+        'its events',
+        SOON_MS,
+        () => /service create\n(.*\n)*service update\n/.test(events.said()) || undefined,
+      );
       await followed('web');
     } finally {
       events.end();
