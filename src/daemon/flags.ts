@@ -31,7 +31,7 @@ export const FLAGS: readonly FlagSpec[] = [
     kind: 'string',
     default: 'sqlite',
     usage:
-      'what keeps the state [sqlite, memory, etcd://[USER:PASSWORD@]HOST[:PORT],…[/PREFIX]]; memory forgets it, several managers share an etcd',
+      'what keeps the state [sqlite, memory, etcd://[USER:PASSWORD@]HOST[:PORT],…[/PREFIX]]; sqlite becomes an etcd of the managers’ own when the second one joins; memory forgets it; etcd:// is one of yours',
     env: 'SWARMD_STORE',
   },
   {
