@@ -98,9 +98,13 @@ export class ManagerSwarm implements AsyncDisposable {
   }
 
   /** `docker node ls` at a host, once it is as `test` says. */
-  async nodes(index: number, test: (rows: readonly NodeRow[]) => boolean): Promise<readonly NodeRow[]> {
+  async nodes(
+    index: number,
+    test: (rows: readonly NodeRow[]) => boolean,
+    timeoutMs?: number,
+  ): Promise<readonly NodeRow[]> {
     let last = '';
-    return eventually(`host ${index} lists its nodes as wanted`, async () => {
+    const ask = async (): Promise<readonly NodeRow[] | undefined> => {
       const { code, stdout } = await this.at(index).tryDocker(['node', 'ls', '--format', '{{json .}}']);
       if (code !== 0 || stdout.trim() === '') return undefined;
       last = stdout;
@@ -109,7 +113,9 @@ export class ManagerSwarm implements AsyncDisposable {
         .split('\n')
         .map((line) => JSON.parse(line) as NodeRow);
       return test(rows) ? rows : undefined;
-    }).catch((error: unknown) => {
+    };
+    const wanted = eventually(`host ${index} lists its nodes as wanted`, ask, timeoutMs);
+    return wanted.catch((error: unknown) => {
       throw new Error(`${String(error)}\nlast: ${last}`, { cause: error });
     });
   }

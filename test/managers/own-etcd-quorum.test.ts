@@ -4,6 +4,11 @@ import { ManagerSwarm } from './manager-swarm.ts';
 
 /** Managers with an etcd of their own, most of which are lost. Each test goes on from the former. */
 const MINUTES_MS = 240_000;
+/**
+ * For an agent none of whose managers answered it: it tries any of those that it knows, one at a time and up to 8 s apart, and of three
+ * one is left. That is 12 s on an average.
+ */
+const LOST_AGENT_MS = 180_000;
 
 let swarm: ManagerSwarm;
 
@@ -103,7 +108,7 @@ test(
           ? true
           : undefined,
       );
-    await swarm.nodes(0, (rows) => rows.every(({ Status }) => Status === 'Ready'));
+    await swarm.nodes(0, (rows) => rows.every(({ Status }) => Status === 'Ready'), LOST_AGENT_MS);
     await promote(1);
     await statuses(1, ['Leader', 'Reachable', '']);
     expect(await has(1, 'alone')).toBe(true);
