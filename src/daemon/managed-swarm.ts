@@ -9,7 +9,7 @@ import type { LocalConfig } from './state-folder.ts';
 import type { HostState } from './states.ts';
 import type { LifeOptions } from './swarm-life.ts';
 import { hostPort } from './swarm-addresses.ts';
-import { tcpProbe } from './tcp-probe.ts';
+import { isSilent, tcpProbe } from './tcp-probe.ts';
 
 /** The swarm that this host manages, with others or alone. */
 export interface ManagedSwarm {
@@ -104,6 +104,7 @@ export class RunningSwarm implements ManagedSwarm {
       lead,
       takeOver: (term) => state.takeOver(term),
       keeping: state.keeping,
+      isSilent,
       onApi: options.onApi,
       whileLeading: (leading, signal) => this.#lead(leading, signal),
     });

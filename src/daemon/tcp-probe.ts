@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { errorCode } from '../base/wire-words.ts';
 
 /** What became of an attempt to connect; `unsure` where the fault may be this host's own. */
@@ -7,6 +7,8 @@ export type ProbeResult = 'accepted' | 'refused' | 'silent' | 'unsure';
 /** Tries to connect. Never rejects, and always answers within seconds. */
 export type Probe = (host: string, port: number, signal: AbortSignal) => Promise<ProbeResult>;
 
+/** Every engine in a swarm has it open to the others. */
+const GOSSIP_PORT = 7946;
 const PATIENCE_MS = 2_000;
 const REFUSED = new Set(['ECONNREFUSED', 'ECONNRESET']);
 const SILENT = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
@@ -32,3 +34,8 @@ export const tcpProbe: Probe = (host, port, signal) => {
   if (signal.aborted) giveUp();
   return promise;
 };
+
+/** Whether the host of a swarm's node neither takes nor refuses a connection. Never rejects. */
+export async function isSilent(host: string, signal: AbortSignal): Promise<boolean> {
+  return isIP(host) > 0 && (await tcpProbe(host, GOSSIP_PORT, signal)) === 'silent';
+}

@@ -18,6 +18,7 @@ import { Liveness } from './liveness.ts';
 import { LogBroker } from './log-broker/log-broker.ts';
 import { NOT_REGISTERED, SESSION_INVALID, STOPPED, type Session } from './session.ts';
 import { applyReports } from './status-reports.ts';
+import { giveUpSilentHosts } from './silent-hosts.ts';
 import type { Dispatcher, DispatcherOptions, DispatcherWaits } from './types.ts';
 
 const WAITS: DispatcherWaits = {
@@ -79,7 +80,9 @@ class SwarmDispatcher implements Dispatcher {
       const ticking = live.deadlines.run(signal);
       await live.start();
       if (!signal.aborted) this.#live = live;
-      await Promise.all([ticking, this.logs.run(signal)]);
+      const { isSilent } = this.#options;
+      const calling = isSilent && giveUpSilentHosts(this.#context, live, isSilent, signal);
+      await Promise.all([ticking, this.logs.run(signal), calling]);
     } finally {
       this.#live = undefined;
       unwatch();

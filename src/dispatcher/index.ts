@@ -1,4 +1,5 @@
 /** The door of the dispatcher: what agents talk to. */
 export { createDispatcher } from './dispatcher.ts';
+export type { IsSilent } from './silent-hosts.ts';
 export type { Dispatcher, DispatcherOptions, DispatcherWaits, ManagerAddress } from './types.ts';
 export type { LogLine, LogOptions, LogSelector, LogSubscriber } from './log-broker/types.ts';

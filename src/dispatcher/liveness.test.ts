@@ -108,6 +108,36 @@ describe('a manager that the machine has little time for', () => {
 });
 
 describe('a manager that starts', () => {
+  it('gives up nodes whose hosts are silent, once half of all are back', async () => {
+    const asked: string[] = [];
+    const one = await start({
+      nodes: 4,
+      cluster: { heartbeatPeriodNs: 10e9 },
+      beforeRun: (store) =>
+        store.update((tx) => {
+          for (const id of ['node-1', 'node-2', 'node-3', 'node-4']) {
+            const node = tx.get('node', id);
+            if (node) tx.update('node', { ...node, status: { ...node.status, addr: `of ${id}` } });
+          }
+        }),
+      options: {
+        isSilent: (host) => {
+          asked.push(host);
+          return Promise.resolve(host === 'of node-4');
+        },
+      },
+    });
+    await one.session('node-1');
+    await one.times.advance(2500);
+    expect(asked).toEqual([]);
+    await one.session('node-2');
+    await one.times.advance(2000);
+    expect(new Set(asked)).toEqual(new Set(['of node-3', 'of node-4']));
+    expect([stateOf(one, 'node-3'), stateOf(one, 'node-4')]).toEqual(['unknown', 'down']);
+    await one.session('node-4');
+    expect(stateOf(one, 'node-4')).toBe('ready');
+  });
+
   it('calls nodes unknown, those that were down stay so, and nobody is down before the grace is over', async () => {
     const one = await start({ nodes: 3 });
     const reader = await one.session('node-1');

@@ -81,6 +81,19 @@ export class Liveness {
     return periodMs;
   }
 
+  /** Whether the node's agent has been heard since the start, and is still. */
+  isBack(nodeId: string): boolean {
+    return this.agents.get(nodeId)?.session !== undefined;
+  }
+
+  /** Nothing answers at a node's host: what is left of its grace is not waited for. */
+  giveUp(nodeId: string): void {
+    const agent = this.agents.get(nodeId);
+    if (!agent || agent.session) return;
+    agent.suspect = true;
+    this.deadlines.set(agent.deadline, 0);
+  }
+
   /** Writes down that a node is ready, where its agent calls from, and what it says of itself; rejects when it can't be. */
   async ready(nodeId: string, addr: string, description: NodeDescription | undefined): Promise<void> {
     const { store } = this.#context;

@@ -1,6 +1,7 @@
 import type { ConnectRouter } from '@connectrpc/connect';
 import type { StopGate } from '../model/index.ts';
 import type { LogSubscriber } from './log-broker/types.ts';
+import type { IsSilent } from './silent-hosts.ts';
 
 /** A manager as agents are to know it: `addr` is `host:port` of the swarm's port. */
 export interface ManagerAddress {
@@ -27,6 +28,8 @@ export interface DispatcherOptions {
   readonly managers: () => readonly ManagerAddress[];
   /** Without one, a task's node is told at once to stop it. */
   readonly stopGate?: StopGate;
+  /** Without it, nodes that do not come back after a start are waited for as long as `unknownGraceMs` says. */
+  readonly isSilent?: IsSilent;
   readonly waits?: Partial<DispatcherWaits>;
   readonly random?: () => number;
 }

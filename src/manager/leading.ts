@@ -2,7 +2,7 @@ import type { ConnectRouter } from '@connectrpc/connect';
 import { SwarmError } from '../base/errors.ts';
 import { runAllocator } from '../allocator/index.ts';
 import { createCaServices, OneTimeTokens, runKeyRotation, runRootRotation } from '../ca/index.ts';
-import { createDispatcher, type LogSubscriber } from '../dispatcher/index.ts';
+import { createDispatcher, type IsSilent, type LogSubscriber } from '../dispatcher/index.ts';
 import { createEndpoints, type Endpoints } from '../endpoints/index.ts';
 import {
   runConstraintEnforcer,
@@ -41,10 +41,17 @@ export interface StoreKeeping extends Pick<ManagersOptions, 'admit' | 'objection
   readonly care: (isManager: (nodeId: string) => boolean, signal: AbortSignal) => Promise<void>;
 }
 
+export interface LeadingParts {
+  readonly nodeId: string;
+  readonly keeping: StoreKeeping;
+  /** Whether nothing answers at a node's host; without it all nodes have their whole grace. */
+  readonly isSilent?: IsSilent;
+}
+
 /** Begins to lead: the store can be written from now until the signal fires. Throws `no-manager` for an empty state. */
 export function beginLeading(
   context: LoopContext,
-  { nodeId, keeping }: { readonly nodeId: string; readonly keeping: StoreKeeping },
+  { nodeId, keeping, isSilent }: LeadingParts,
   signal: AbortSignal,
 ): Leading {
   const { store } = context;
@@ -63,6 +70,7 @@ export function beginLeading(
     managerId: nodeId,
     managers: () => managers.all,
     stopGate: endpoints,
+    ...(isSilent ? { isSilent } : {}),
   });
   const service = createManagersService(context, {
     engineToken,

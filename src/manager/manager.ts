@@ -12,18 +12,16 @@ import {
   type SwarmPort,
 } from '../swarmkit/index.ts';
 import { dismiss } from './dismiss.ts';
-import { beginLeading, type Leading, type StoreKeeping } from './leading.ts';
+import { beginLeading, type Leading, type LeadingParts } from './leading.ts';
 import { runLoops } from './loops.ts';
 
-export interface ManagerOptions {
-  /** The node that this host is; its row is there and has the role manager. */
-  readonly nodeId: string;
+/** `nodeId` is the node that this host is; its row is there and has the role manager. */
+export interface ManagerOptions extends LeadingParts {
   /** Where agents and managers are listened to. */
   readonly listen: { readonly host: string; readonly port: number };
   readonly lead: LeadView;
   /** Makes the store one that this host writes, for a term. Rejects where the term ends before that. */
   readonly takeOver: (term: LeadTerm) => Promise<void>;
-  readonly keeping: StoreKeeping;
   /** Answers what other managers pass on of their clients' requests. */
   readonly onApi: ApiHandler;
   /** What is to run as long as this host leads. */
@@ -206,11 +204,11 @@ class RunningManager implements Manager {
 
   /** Leads until the term ends. Everybody is told so before anything else, and nothing of it goes on when it resolves. */
   async #lead(term: LeadTerm, signal: AbortSignal): Promise<void> {
-    const { nodeId, keeping, port, takeOver, whileLeading } = this.#parts;
+    const { port, takeOver, whileLeading } = this.#parts;
     await takeOver(term);
     const ended = AbortSignal.any([term.signal, signal]);
     if (ended.aborted) return;
-    const leading = beginLeading(this.#context, { nodeId, keeping }, ended);
+    const leading = beginLeading(this.#context, this.#parts, ended);
     const endServing = port.serve(leading.routes);
     this.#leading = leading;
     this.#tell();
