@@ -11,6 +11,8 @@ export interface EngineSwarm {
   /** '' in no swarm. */
   readonly nodeId: string;
   readonly error: string;
+  /** What it tells others of where it is; '' where it does not know yet. */
+  readonly nodeAddr: string;
   /** `host:port` of the managers that it knows; empty in no swarm. */
   readonly managers: readonly string[];
   /** Where it keeps its data, as it sees its host. */
@@ -42,11 +44,12 @@ async function askSwarm(engine: LocalEngine, signal: AbortSignal | undefined): P
   const refusal = refusalOf(answer);
   if (refusal !== undefined) throw new SwarmError('unavailable', refusal);
   const { Swarm, DockerRootDir } = asObject(answer.value);
-  const { LocalNodeState, NodeID, Error: error, RemoteManagers } = asObject(Swarm);
+  const { LocalNodeState, NodeID, NodeAddr, Error: error, RemoteManagers } = asObject(Swarm);
   return {
     state: asString(LocalNodeState) || 'inactive',
     nodeId: asString(NodeID),
     error: asString(error),
+    nodeAddr: asString(NodeAddr),
     managers: asArray(RemoteManagers)
       .map((one) => asString(asObject(one)['Addr']))
       .filter((addr) => addr !== ''),
@@ -63,7 +66,8 @@ export async function joinEngine(
 ): Promise<void> {
   const body = {
     ListenAddr: hostPort(local.listen),
-    AdvertiseAddr: local.advertise.host,
+    // One of the host's own it takes from its way to the manager, at each of its starts anew: it may be another one by then.
+    AdvertiseAddr: local.source ? '' : local.advertise.host,
     DataPathAddr: local.dataPath,
     RemoteAddrs: [hostPort(local.advertise)],
     JoinToken: token,

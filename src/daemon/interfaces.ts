@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { networkInterfaces } from 'node:os';
 import { isIPv4, isIPv6 } from 'node:net';
 import { SwarmError } from '../base/errors.ts';
@@ -21,6 +23,11 @@ export function systemAddresses(): SystemAddress[] {
       internal,
     })),
   );
+}
+
+/** Whether this machine has a device, with an address or without. */
+export function hasDevice(name: string): boolean {
+  return existsSync(join('/sys/class/net', name));
 }
 
 /**
@@ -77,7 +84,8 @@ function several(one: SystemAddress, other: SystemAddress): SwarmError {
   );
 }
 
-function isLinkLocal(ip: string): boolean {
+/** Of one network segment alone: what a device has before it has an address. */
+export function isLinkLocal(ip: string): boolean {
   return ip.startsWith('169.254.') || /^fe[89ab]/i.test(ip);
 }
 

@@ -3,6 +3,7 @@ import { childLog } from '../base/log.ts';
 import { hasIpvs, ownerOfPort } from '../balancer/index.ts';
 import type { Leading, Manager } from '../manager/index.ts';
 import type { LeadView, LoopContext, Store } from '../store/index.ts';
+import { systemAddresses } from './interfaces.ts';
 import { Membership } from './membership.ts';
 import { PlainNodes } from './plain-nodes.ts';
 import type { LocalConfig } from './state-folder.ts';
@@ -105,12 +106,20 @@ export class RunningSwarm implements ManagedSwarm {
       takeOver: (term) => state.takeOver(term),
       keeping: state.keeping,
       isSilent,
+      there: {
+        all: () => [{ nodeId: local.nodeId, addr: hostPort(local.advertise) }, ...state.others],
+        listen: (listener) => state.onOthers(listener),
+      },
       onApi: options.onApi,
       whileLeading: (leading, signal) => this.#lead(leading, signal),
     });
     this.#manager = manager;
-    const token = (): Promise<string> => manager.engineToken();
-    this.#membership = new Membership({ engine, local, token, clock: times, log });
+    this.#membership = new Membership({
+      ...{ engine, local, clock: times, log },
+      token: () => manager.engineToken(),
+      managers: () => managerAddrs(this.store),
+      isOwn: (ip) => systemAddresses().some((one) => one.ip === ip),
+    });
   }
 
   /** From now on this host's engine is looked after. */
@@ -172,4 +181,8 @@ export class RunningSwarm implements ManagedSwarm {
         tx.update('cluster', { ...cluster, spec: { ...cluster.spec, heartbeatPeriodNs: heartbeatNs } });
     });
   }
+}
+
+function managerAddrs({ view }: Store): string[] {
+  return [...view.all('node')].flatMap(({ managerAddr }) => managerAddr ?? []);
 }

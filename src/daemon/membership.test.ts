@@ -13,6 +13,7 @@ const LOCAL = {
   listen: { host: '0.0.0.0', port: 2377 },
   advertise: { host: '10.0.0.1', port: 2377 },
   dataPath: '',
+  source: { device: 'eth0', isNamed: false },
 };
 
 /** Runs a membership; its waits end at once, and after `looks` of them it is stopped. Gives what was said after each. */
@@ -35,7 +36,11 @@ async function watch(
     },
   };
   const token = (): Promise<string> => Promise.resolve('TOKEN');
-  const membership = new Membership({ engine, local: LOCAL, token, clock, log: createLog('fatal') });
+  const membership = new Membership({
+    ...{ engine, local: LOCAL, token, clock, log: createLog('fatal') },
+    managers: () => ['10.0.0.1:2377'],
+    isOwn: (ip) => ip === '10.0.0.1',
+  });
   await membership.run(stop.signal);
   await engine.close();
   await fake.stop();
@@ -92,6 +97,29 @@ const expiredOf = (nodeId: string): string =>
   `error while loading TLS certificate in /var/lib/docker/swarm/certificates/swarm-node.crt: certificate (1 - ${nodeId}) ` +
   'not valid after Sun, 22 Nov 2026 01:19:16 UTC, and it is currently Sun, 22 Nov 2026 01:19:22 UTC: ' +
   'x509: certificate has expired or is not yet valid: ';
+
+test('one that still has the address that the host had joins again, once', async () => {
+  const former = { ...state('active', 'own'), NodeAddr: '10.0.0.7' };
+  const { engine } = await watch((one) => (one.swarm = former), 4);
+  expect(changes(engine)).toEqual(['POST /swarm/leave?force=1', 'POST /swarm/join']);
+  expect(engine.joined).toMatchObject({ AdvertiseAddr: '', RemoteAddrs: ['10.0.0.1:2377'] });
+});
+
+test('one that looks for managers which are nowhere any more joins again', async () => {
+  const { engine } = await watch((one) => {
+    one.swarm = { ...state('pending', 'own'), NodeAddr: '10.0.0.1' };
+    one.managers = ['10.0.0.7:2377'];
+  }, 5);
+  expect(changes(engine)).toEqual(['POST /swarm/leave?force=1', 'POST /swarm/join']);
+});
+
+test('one that still knows a manager is let be', async () => {
+  const { engine } = await watch((one) => {
+    one.swarm = { ...state('pending', 'own'), NodeAddr: '10.0.0.1' };
+    one.managers = ['10.0.0.7:2377', '10.0.0.1:2377'];
+  }, 8);
+  expect(changes(engine)).toEqual([]);
+});
 
 test('one that is down is told of in words', async () => {
   const { said } = await watch((one) => void one.stop(), 1);

@@ -3,7 +3,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { engineDown } from './pass.ts';
-import { engineSwarm, joinEngine, leaveEngine } from './engine-swarm.ts';
+import { engineSwarm, joinEngine, leaveEngine, type EngineSwarm } from './engine-swarm.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { LocalConfig } from './state-folder.ts';
 
@@ -12,6 +12,10 @@ export interface MembershipOptions {
   readonly local: LocalConfig;
   /** A token that makes the engine this host's node. */
   readonly token: () => Promise<string>;
+  /** `host:port` of the swarm's managers. */
+  readonly managers: () => readonly string[];
+  /** Whether an address is one of this host. */
+  readonly isOwn: (ip: string) => boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -19,6 +23,10 @@ export interface MembershipOptions {
 const LOOK_MS = 5_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
+/** An engine that is about to begin knows its managers of before for a moment. */
+const STRAY_LOOKS = 3;
+const ELSEWHERE =
+  'The engine of this host still has the address that the host had, or the managers; it is made to join again';
 /**
  * An engine's words when it was off for longer than its certificate lived; they name the node (SwarmKit: ValidateCertChain),
  * which nothing else does then.
@@ -32,6 +40,9 @@ const EXPIRED = /certificate \(1 - (\w+)\) not valid after .*certificate has exp
 export class Membership {
   readonly #options: MembershipOptions;
   #trouble = '';
+  /** The former address for which the engine was made to join again; once is enough. */
+  #outdated = '';
+  #strayLooks = 0;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -71,12 +82,32 @@ export class Membership {
         await leaveEngine(engine);
         return false;
       }
+      if (found.nodeId === local.nodeId && this.#isElsewhere(found)) {
+        log.warn({ addr: found.nodeAddr }, ELSEWHERE);
+        await leaveEngine(engine);
+        return false;
+      }
       return this.#trouble === '' || found.state !== 'pending';
     } catch (error) {
       if (signal.aborted) return true;
       this.#say(messageOf(error).startsWith('engine ') ? engineDown(engine) : messageOf(error));
       return false;
     }
+  }
+
+  /**
+   * Whether the engine is still where this host no longer is: other engines look for its containers at an address that the host had, or
+   * it looks for managers that are nowhere any more.
+   */
+  #isElsewhere({ nodeAddr, state, managers }: EngineSwarm): boolean {
+    const { local, isOwn, managers: all } = this.#options;
+    if (!local.source || !isOwn(local.advertise.host)) return false;
+    const isOutdated = nodeAddr !== '' && nodeAddr !== this.#outdated && !isOwn(nodeAddr);
+    if (isOutdated) this.#outdated = nodeAddr;
+    const known = new Set(all());
+    const isStray = state === 'pending' && managers.length > 0 && !managers.some((addr) => known.has(addr));
+    this.#strayLooks = isStray ? this.#strayLooks + 1 : 0;
+    return isOutdated || this.#strayLooks >= STRAY_LOOKS;
   }
 
   #say(trouble: string): void {

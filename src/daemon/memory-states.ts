@@ -34,6 +34,8 @@ export function memoryStates({
           care: () => Promise.resolve(),
         },
         isThere: () => true,
+        others: [],
+        onOthers: () => () => undefined,
         trouble: undefined,
         needsMajority: false,
         backupTo: () => Promise.reject(new SwarmError('unsupported', 'a state in memory has no backup')),

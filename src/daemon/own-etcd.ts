@@ -13,6 +13,7 @@ import {
   USUAL_PORTS,
   type Admission,
   type EnsembleCa,
+  type MemberConfig,
   type NewMember,
 } from '../ensemble/index.ts';
 import type { StateFolder } from './state-folder.ts';
@@ -88,11 +89,20 @@ export class OwnEtcd {
   }
 
   /**
-   * The member of this host, once it answers. Rejects with `unavailable` where it does not yet; it goes on trying. The others may have
-   * removed it: `isRemoved`.
+   * The member of this host, once it answers at the host's address. Rejects with `unavailable` where it does not yet; it goes on
+   * trying. The others may have removed it: `isRemoved`.
    */
-  serving(): Promise<LocalMember> {
+  async serving(host: string): Promise<LocalMember> {
+    const config = this.#folder.read();
+    if (config && host !== '' && config.host !== host) await this.#move(config, placeOf(host));
     return this.#serving(SERVES_AGAIN_MS);
+  }
+
+  /** The others are told by `tellPeerUrl`. */
+  async #move(config: MemberConfig, place: Pick<MemberConfig, 'host' | 'listen'>): Promise<void> {
+    this.#world.log.info({ from: config.host, to: place.host }, 'The member of etcd of this host goes along');
+    if (this.#member) await this.#member.move(place);
+    else this.#folder.write({ ...config, ...place });
   }
 
   /** Whether the others have said that this host's member is none any more. */
@@ -177,5 +187,9 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 function memberOf(name: string, host: string): NewMember {
-  return { name, host, listen: host.includes(':') ? '::' : '0.0.0.0', ports: USUAL_PORTS };
+  return { name, ...placeOf(host), ports: USUAL_PORTS };
+}
+
+function placeOf(host: string): Pick<NewMember, 'host' | 'listen'> {
+  return { host, listen: host.includes(':') ? '::' : '0.0.0.0' };
 }

@@ -7,6 +7,7 @@ import {
   followMembers,
   listMembers,
   peerUrl,
+  tellPeerUrl,
   type LocalMember,
 } from '../ensemble/index.ts';
 import {
@@ -80,7 +81,8 @@ class OwnStates implements States {
       return this.#openSqlite();
     }
     if (!etcd.isThere) throw new SwarmError('not-found', 'there is no state');
-    const member = await etcd.serving().catch((error: unknown) => {
+    const host = folder.readLocal()?.advertise.host ?? '';
+    const member = await etcd.serving(host).catch((error: unknown) => {
       if (!etcd.isRemoved)
         throw new SwarmError('unavailable', noMajority(messageOf(error)), { cause: error });
     });
@@ -225,6 +227,8 @@ class OwnStates implements States {
         takeOver: () => Promise.resolve(),
         keeping: soleKeeping(this.#world),
         isThere: () => true,
+        others: [],
+        onOthers: () => () => undefined,
         trouble: undefined,
         needsMajority: false,
         backupTo: (path) => backend.backupTo(path),
@@ -261,7 +265,11 @@ class OwnStates implements States {
       beside: (signal) => {
         const onKnown = (endpoints: readonly string[]): void =>
           member.remember(endpoints.filter((one) => one !== endpointOf(clientUrl(member.config))));
-        return followMembers({ client, own, onKnown, clock: times }, signal);
+        const told = { client, own: member, clock: times, log: childLog(log, 'etcd') };
+        return Promise.all([
+          followMembers({ client, own, onKnown, clock: times }, signal),
+          tellPeerUrl(told, signal),
+        ]);
       },
     });
   }

@@ -100,7 +100,11 @@ export async function serve(
     means: () => life.means(),
     become: (node) => life.become(node),
   });
-  const following = Promise.all([balancing.run(stopping.signal), attendance.run(stopping.signal)]);
+  const following = Promise.all([
+    balancing.run(stopping.signal),
+    attendance.run(stopping.signal),
+    life.followAddress(stopping.signal),
+  ]);
   if (options.tls) {
     for (const warning of tlsWarnings(options.tls, [], Date.now())) log.warn(warning);
     void followTlsFiles(options.tls, { signal, log });

@@ -11,6 +11,7 @@ import {
   type EtcdStore,
   type Keyring,
   type Leader,
+  type Present,
   type LeadTerm,
   type LeadView,
   type Term,
@@ -36,7 +37,7 @@ export interface SharedParts extends SharedWorld {
   /** What to do where the store is lost, in words, of a store that takes a majority of the managers. */
   readonly wayOut?: string;
   /** What goes on as long as the state is open. */
-  readonly beside?: (signal: AbortSignal) => Promise<void>;
+  readonly beside?: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** What is read may be as old as this before users are told. */
@@ -67,7 +68,7 @@ class SharedState implements HostState {
   readonly keeping: HostState['keeping'];
   readonly #parts: SharedParts;
   readonly #stop = new AbortController();
-  readonly #beside: Promise<void> | undefined;
+  readonly #beside: Promise<unknown> | undefined;
   #presence: Presence | undefined;
   #taken: LeadTerm | undefined;
   #running: Promise<unknown> = Promise.resolve();
@@ -108,6 +109,14 @@ class SharedState implements HostState {
 
   isThere(nodeId: string): boolean {
     return this.#presence?.has(nodeId) ?? false;
+  }
+
+  get others(): readonly Present[] {
+    return this.#presence?.others ?? [];
+  }
+
+  onOthers(listener: () => void): () => void {
+    return this.#presence?.listen(listener) ?? (() => undefined);
   }
 
   get needsMajority(): boolean {

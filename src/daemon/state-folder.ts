@@ -123,13 +123,15 @@ export class StateFolder {
 }
 
 function parsed(value: unknown): LocalConfig {
-  const { nodeId, listen, advertise, dataPath, store } = asObject(value);
+  const { nodeId, listen, advertise, dataPath, source, store } = asObject(value);
   const place = (one: unknown): { host: string; port: number } => {
     const { host, port } = asObject(one);
     return { host: asString(host), port: asNumber(port) };
   };
   const kind = STORE_KINDS.find((one) => one === store);
+  const { device, isNamed } = asObject(source);
   return {
+    ...(typeof device === 'string' ? { source: { device, isNamed: isNamed === true } } : {}),
     ...(kind ? { store: kind } : {}),
     nodeId: asString(nodeId),
     listen: place(listen),

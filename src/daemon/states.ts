@@ -1,4 +1,4 @@
-import type { StoreAccess, StoreKeeping } from '../manager/index.ts';
+import type { ShownManager, StoreAccess, StoreKeeping } from '../manager/index.ts';
 import type { Leader, LeadTerm, LeadView, Store } from '../store/index.ts';
 import type { Means } from './manager-peers.ts';
 import type { LocalConfig, StoreKind } from './state-folder.ts';
@@ -15,6 +15,10 @@ export interface HostState {
   readonly keeping: StoreKeeping;
   /** Whether a manager is there, as far as is known. */
   isThere(nodeId: string): boolean;
+  /** The other managers that are there, as they show themselves. */
+  readonly others: readonly ShownManager[];
+  /** Called after every change of `others`. Returns what ends it. */
+  onOthers(listener: () => void): () => void;
   /** What keeps the state from being written or from being up to date, in words; undefined while nothing does. */
   readonly trouble: string | undefined;
   /** Whether more than half of its managers have to be there for it to be written. */

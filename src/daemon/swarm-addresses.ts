@@ -9,6 +9,15 @@ export interface SwarmAddresses {
   readonly advertise: { readonly host: string; readonly port: number };
   /** Where the overlay networks' packets go; empty for the advertised address. */
   readonly dataPath: string;
+  /** Whose address is advertised; none where that is no address of this host. */
+  readonly source?: AddressSource;
+}
+
+/** The device that an advertised address is one of. */
+export interface AddressSource {
+  readonly device: string;
+  /** Whether the user named the device; what it has is advertised then, also where the former address is another one's. */
+  readonly isNamed: boolean;
 }
 
 export interface AddressWish {
@@ -31,7 +40,17 @@ export function swarmAddresses(wish: AddressWish, system: System): SwarmAddresse
   const advertise = advertiseAddress(wish.advertiseAddr, listen.port, system);
   if (isUnspecified(listen.host) && !system.addresses.some(({ ip }) => ip === advertise.host))
     requireSoleAddress(system);
-  return { listen, advertise, dataPath: dataPathAddress(wish.dataPathAddr, system) };
+  const source = sourceOf(advertise.host, system);
+  return {
+    ...{ listen, advertise, dataPath: dataPathAddress(wish.dataPathAddr, system) },
+    ...(source ? { source: { ...source, isNamed: split(wish.advertiseAddr)?.host === source.device } } : {}),
+  };
+}
+
+/** The device of this host that has an address; undefined for an address of another host, and for loopback. */
+export function sourceOf(ip: string, { addresses }: Pick<System, 'addresses'>): AddressSource | undefined {
+  const own = addresses.find((one) => one.ip === ip && !one.internal);
+  return own && { device: own.device, isNamed: false };
 }
 
 /** `ip:port` as a client dials it. */

@@ -20,7 +20,8 @@ import {
 } from '../store/index.ts';
 import type { ApiHandler } from '../swarmkit/index.ts';
 import { engineSubnets, engineSwarm, joinEngine, leaveOwnSwarm } from './engine-swarm.ts';
-import { systemAddresses } from './interfaces.ts';
+import { hasDevice, systemAddresses } from './interfaces.ts';
+import { addressesNow } from './moved-address.ts';
 import { livingManager } from './living-manager.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { WorkerNode } from './attendance.ts';
@@ -29,7 +30,7 @@ import type { ManagerPeers, Means } from './manager-peers.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { LocalConfig, StateFolder } from './state-folder.ts';
 import type { HostState, States } from './states.ts';
-import { hostPort, swarmAddresses } from './swarm-addresses.ts';
+import { hostPort, sourceOf, swarmAddresses } from './swarm-addresses.ts';
 
 export interface LifeOptions {
   readonly folder: StateFolder;
@@ -68,6 +69,8 @@ const LOCKED =
 const REMOVED =
   'this host was removed from its swarm: docker swarm leave --force makes it free to join again';
 const SWARM_PORT = 2377;
+const MOVED = 'This host has another address now; the manager goes on there';
+const ADDRESS_LOOK_MS = 5_000;
 /** How long an engine may still be about to leave a swarm or to begin: it says so for a moment only. */
 const SETTLE_TRIES = 10;
 const SETTLE_MS = 200;
@@ -156,7 +159,7 @@ export class SwarmLife {
    */
   init(request: InitRequest): Promise<string> {
     return this.#inTurn(async () => {
-      if (request.forceNewCluster && (this.#running || this.#trouble !== undefined)) return this.#goAlone();
+      if (request.forceNewCluster && (this.#running || this.#trouble !== undefined)) return this.#goAlone(request);
       if (this.#running) throw new SwarmError('no-manager', IN_A_SWARM);
       await this.#requireFree();
       const { folder, engine, states, log } = this.#options;
@@ -240,7 +243,11 @@ export class SwarmLife {
       const [manager = ''] = node.place.managers;
       const listen = { host: '0.0.0.0', port: SWARM_PORT };
       const advertise = { host: await peers.localAddress(manager), port: SWARM_PORT };
-      const local = { nodeId: node.place.nodeId, store: states.kind, listen, advertise, dataPath: '' };
+      const source = sourceOf(advertise.host, { addresses: systemAddresses() });
+      const local = {
+        ...{ nodeId: node.place.nodeId, store: states.kind, listen, advertise, dataPath: '' },
+        ...(source ? { source } : {}),
+      };
       const { unlockKey, access } = await peers.become(node, local, await this.means());
       this.#offer(unlockKey);
       folder.make();
@@ -253,6 +260,23 @@ export class SwarmLife {
       log.warn({ err: messageOf(error) }, 'This host could not begin to manage; it is tried again');
       await this.resume();
     });
+  }
+
+  /** Until the signal fires: where this host gets another address while it manages, the manager goes on with that. Never rejects. */
+  async followAddress(signal: AbortSignal): Promise<void> {
+    const { times, log } = this.#options;
+    for (let seen = ''; !signal.aborted;) {
+      const { local } = this.#running ?? {};
+      const now = local && (await this.#located(local));
+      const next = now && now.advertise.host !== local.advertise.host ? hostPort(now.advertise) : '';
+      // Not what a device shows for a moment.
+      if (now && next !== '' && next === seen)
+        await this.#inTurn(() => this.#goElsewhere(now)).catch((error: unknown) => {
+          log.error({ addr: next, err: messageOf(error) }, 'The manager did not get to its new address');
+        });
+      seen = next;
+      await times.pause(ADDRESS_LOOK_MS, signal);
+    }
   }
 
   /** Ends the swarm of this host and forgets it; its engine leaves too. Throws `no-manager` in Docker's words. */
@@ -331,13 +355,22 @@ export class SwarmLife {
     return this.#pause ?? Promise.resolve();
   }
 
-  /** Goes on with the swarm as its only manager: the others are lost, and workers if they return. Gives this host's node. */
-  async #goAlone(): Promise<string> {
+  /**
+   * Goes on with the swarm as its only manager, at another address if one is named: the others are lost, and workers if they return.
+   * Gives this host's node.
+   */
+  async #goAlone(request: InitRequest): Promise<string> {
     const running = this.#running;
     const { folder, states, log } = this.#options;
-    const local = running?.local ?? folder.readLocal();
-    if (!local || this.isLocked) throw new SwarmError('no-manager', local ? LOCKED : IN_A_SWARM);
-    if (running && !running.state.needsMajority) return local.nodeId;
+    const former = running?.local ?? folder.readLocal();
+    if (!former || this.isLocked) throw new SwarmError('no-manager', former ? LOCKED : IN_A_SWARM);
+    const isMoved = request.advertiseAddr !== '';
+    const local = isMoved ? { ...former, ...(await this.#addresses(request)) } : former;
+    if (isMoved) folder.writeLocal(local);
+    if (running && !running.state.needsMajority) {
+      if (hostPort(local.advertise) !== hostPort(former.advertise)) await this.#goElsewhere(local);
+      return local.nodeId;
+    }
     log.warn({ node: local.nodeId }, 'This host goes on without the other managers');
     await this.#restart(async () => {
       await states.alone();
@@ -369,6 +402,18 @@ export class SwarmLife {
       this.#pause = undefined;
       resolve();
     }
+  }
+
+  /** Has the manager that runs go on at this host's new address. */
+  async #goElsewhere(local: LocalConfig): Promise<void> {
+    const { folder, states, log } = this.#options;
+    const { advertise } = this.#running?.local ?? {};
+    if (!advertise) return;
+    log.warn({ from: hostPort(advertise), addr: hostPort(local.advertise) }, MOVED);
+    await this.#restart(async () => {
+      folder.writeLocal(local);
+      (await this.#begin(await states.open(), local)).follow();
+    });
   }
 
   async #share(onItsWay: () => void): Promise<void> {
@@ -412,8 +457,15 @@ export class SwarmLife {
 
   async #resume(): Promise<void> {
     const { folder, states, engine, log } = this.#options;
-    const kept = folder.readLocal();
-    if (this.#running || !(states.hasOwn || (kept && states.kind === 'etcd'))) return;
+    const before = folder.readLocal();
+    if (this.#running || !(states.hasOwn || (before && states.kind === 'etcd'))) return;
+    const kept = before && (await this.#located(before));
+    if (kept && kept !== before) {
+      if (kept.advertise.host !== before.advertise.host)
+        log.warn({ from: hostPort(before.advertise), addr: hostPort(kept.advertise) }, MOVED);
+      // First of all: what the host has of the state goes to that address too.
+      folder.writeLocal(kept);
+    }
     const state = await states.open();
     const { store } = state;
     if (!store.view.cluster()) return state.close();
@@ -506,6 +558,20 @@ export class SwarmLife {
     } catch (error) {
       if (error instanceof LockedError) return true;
       throw error;
+    }
+  }
+
+  /** Where this host is now; as before where that does not show. */
+  async #located(local: LocalConfig): Promise<LocalConfig> {
+    const system = { addresses: systemAddresses(), hasDevice };
+    try {
+      const now = addressesNow(local, { ...system, engineSubnets: [] });
+      const isClear = now !== local || !local.source || sourceOf(local.advertise.host, system) !== undefined;
+      if (isClear || hasDevice(local.source.device)) return now;
+      return addressesNow(local, { ...system, engineSubnets: await engineSubnets(this.#options.engine) });
+    } catch (error) {
+      this.#options.log.debug({ err: messageOf(error) }, 'The address of this host is not clear');
+      return local;
     }
   }
 

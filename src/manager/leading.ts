@@ -14,6 +14,7 @@ import {
 import type { Node } from '../model/index.ts';
 import { runSealing, type LoopContext } from '../store/index.ts';
 import { runLoops } from './loops.ts';
+import { runManagerAddresses, type ShownManagers } from './manager-addresses.ts';
 import { ManagerList } from './manager-list.ts';
 import { createManagersService, type ManagersOptions } from './managers-service.ts';
 import { runRoles } from './roles.ts';
@@ -44,6 +45,7 @@ export interface StoreKeeping extends Pick<ManagersOptions, 'admit' | 'objection
 export interface LeadingParts {
   readonly nodeId: string;
   readonly keeping: StoreKeeping;
+  readonly there: ShownManagers;
   /** Whether nothing answers at a node's host; without it all nodes have their whole grace. */
   readonly isSilent?: IsSilent;
 }
@@ -51,7 +53,7 @@ export interface LeadingParts {
 /** Begins to lead: the store can be written from now until the signal fires. Throws `no-manager` for an empty state. */
 export function beginLeading(
   context: LoopContext,
-  { nodeId, keeping, isSilent }: LeadingParts,
+  { nodeId, keeping, isSilent, there }: LeadingParts,
   signal: AbortSignal,
 ): Leading {
   const { store } = context;
@@ -92,6 +94,7 @@ export function beginLeading(
       keys: (ended) => runKeyRotation(context, ended),
       rootRotation: (ended) => runRootRotation(context, ended),
       sealing: (ended) => runSealing(context, ended),
+      addresses: (ended) => runManagerAddresses(context, there, ended),
       roles: (ended) => runRoles(context, keeping.release, ended),
       store: (ended) => untilAborted(keeping.care(isManager, ended), ended),
     },

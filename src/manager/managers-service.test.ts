@@ -59,6 +59,7 @@ beforeEach(async () => {
         release: () => Promise.resolve(),
         care: () => Promise.resolve(),
       },
+      there: { all: () => [], listen: () => () => undefined },
       onApi: (_request, response) => void response.destroy(),
     },
   );

@@ -53,9 +53,6 @@ interface PoweredOn {
  */
 export class Host {
   readonly name: string;
-  readonly ip: string;
-  /** "ip:2375", with TLS "ip:2376", unless another port was asked for. */
-  readonly address: string;
   /** The engine's socket, as a path on this machine. */
   readonly socket: string;
   readonly engineVersion: string;
@@ -67,6 +64,7 @@ export class Host {
   readonly #run: RunFolder;
   readonly #network: Switch;
   readonly #port: string;
+  #ip: string;
   #on: PoweredOn | undefined;
   #engineId = '';
 
@@ -75,13 +73,22 @@ export class Host {
     this.#run = folder;
     this.#network = network;
     this.name = plan.name;
-    this.ip = plan.ip;
-    this.address = `${plan.ip}:${plan.port ?? (plan.tls === undefined ? 2375 : 2376)}`;
+    this.#ip = plan.ip;
     this.socket = join(folder.path, `${plan.name}.sock`);
     this.engineVersion = plan.engine.version;
     this.tls = plan.tls?.client;
     this.ownTls = plan.tls?.server;
     this.#port = `port${plan.ip.split('.')[3]}`;
+  }
+
+  get ip(): string {
+    return this.#ip;
+  }
+
+  /** "ip:2375", with TLS "ip:2376", unless another port was asked for. */
+  get address(): string {
+    const { port, tls } = this.#plan;
+    return `${this.#ip}:${port ?? (tls === undefined ? 2375 : 2376)}`;
   }
 
   /** The engine's ID, as it was when the daemon last started. */
@@ -253,6 +260,18 @@ export class Host {
 
   async healLink(): Promise<void> {
     await this.#network.setPort(this.#port, 'up');
+  }
+
+  /** Gives the host another address of the same network: at once, or from its next start on. Whatever it runs is not told. */
+  async moveTo(ip: string): Promise<void> {
+    const former = this.#ip;
+    this.#ip = ip;
+    if (this.#on !== undefined)
+      await this.exec(
+        'sh',
+        '-c',
+        `ip addr del ${former}/24 dev eth0 && ip addr add ${ip}/24 dev eth0`,
+      );
   }
 
   /** Loads busybox, nginx and redis stand-ins; the ids are the same on every host. */

@@ -8,7 +8,7 @@ export class FakeEngine implements AsyncDisposable {
   readonly asked: string[] = [];
   /** The body of the last join. */
   joined: Record<string, unknown> = {};
-  swarm: { LocalNodeState: string; NodeID: string; Error: string } = OUTSIDE;
+  swarm: { LocalNodeState: string; NodeID: string; Error: string; NodeAddr?: string } = OUTSIDE;
   /** `host:port` of the managers that it knows. */
   managers: readonly string[] = [];
   /** Where it keeps its data. */
