@@ -5,6 +5,7 @@ import {
   clientUrl,
   endpointOf,
   followMembers,
+  forgetHistory,
   listMembers,
   peerUrl,
   tellPeerUrl,
@@ -262,6 +263,11 @@ class OwnStates implements States {
       keeping: ensembleKeeping({ client, member, etcd, prefix: PREFIX, times, log: childLog(log, 'etcd') }),
       backupTo: (path) =>
         backupEtcd(client, { prefix: PREFIX, clusterId }, path, AbortSignal.timeout(MOVE_MS)),
+      scrub: (signal) =>
+        forgetHistory(
+          { client, clientOf: (endpoints) => member.clientOf(endpoints), log: childLog(log, 'etcd') },
+          signal,
+        ),
       beside: (signal) => {
         const onKnown = (endpoints: readonly string[]): void =>
           member.remember(endpoints.filter((one) => one !== endpointOf(clientUrl(member.config))));

@@ -36,6 +36,8 @@ export interface SharedParts extends SharedWorld {
   readonly backupTo: HostState['backupTo'];
   /** What to do where the store is lost, in words, of a store that takes a majority of the managers. */
   readonly wayOut?: string;
+  /** Has the store keep nothing of what was overwritten; by whoever leads. */
+  readonly scrub?: (signal: AbortSignal) => Promise<void>;
   /** What goes on as long as the state is open. */
   readonly beside?: (signal: AbortSignal) => Promise<unknown>;
 }
@@ -45,13 +47,14 @@ const STALE_MS = 5_000;
 
 /** Opens a state that several managers share. Rejects, with the client closed, as openEtcdStore does. */
 export async function openSharedState(parts: SharedParts): Promise<HostState> {
-  const { client, prefix, clusterId, keyring, askUnlockKey, times, log } = parts;
+  const { client, prefix, clusterId, keyring, askUnlockKey, scrub, times, log } = parts;
   try {
     const store = await openEtcdStore(client, {
       prefix,
       clusterId,
       keyring,
       askUnlockKey,
+      ...(scrub ? { scrub } : {}),
       nowMs: () => times.wallMs(),
       onFault: (error) => log.error({ err: messageOf(error) }, 'A reader of the state failed'),
     });

@@ -159,7 +159,8 @@ export class SwarmLife {
    */
   init(request: InitRequest): Promise<string> {
     return this.#inTurn(async () => {
-      if (request.forceNewCluster && (this.#running || this.#trouble !== undefined)) return this.#goAlone(request);
+      if (request.forceNewCluster && (this.#running || this.#trouble !== undefined))
+        return this.#goAlone(request);
       if (this.#running) throw new SwarmError('no-manager', IN_A_SWARM);
       await this.#requireFree();
       const { folder, engine, states, log } = this.#options;
@@ -364,9 +365,8 @@ export class SwarmLife {
     const { folder, states, log } = this.#options;
     const former = running?.local ?? folder.readLocal();
     if (!former || this.isLocked) throw new SwarmError('no-manager', former ? LOCKED : IN_A_SWARM);
-    const isMoved = request.advertiseAddr !== '';
-    const local = isMoved ? { ...former, ...(await this.#addresses(request)) } : former;
-    if (isMoved) folder.writeLocal(local);
+    const local = await this.#readdressed(former, request.advertiseAddr);
+    if (local !== former) folder.writeLocal(local);
     if (running && !running.state.needsMajority) {
       if (hostPort(local.advertise) !== hostPort(former.advertise)) await this.#goElsewhere(local);
       return local.nodeId;
@@ -381,6 +381,13 @@ export class SwarmLife {
       await next.manager.dismissOthers();
     });
     return local.nodeId;
+  }
+
+  /** At the address that the user names, if one is named. */
+  async #readdressed(former: LocalConfig, advertiseAddr: string): Promise<LocalConfig> {
+    if (advertiseAddr === '') return former;
+    const wish = { advertiseAddr, listenAddr: hostPort(former.listen), dataPathAddr: former.dataPath };
+    return { nodeId: former.nodeId, store: this.#options.states.kind, ...(await this.#addresses(wish)) };
   }
 
   /** Ends the manager, and has it begin again while clients wait; where that fails it is tried again later. */

@@ -4,7 +4,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { EtcdClient } from '../store/index.ts';
 import { QUOTA_BYTES } from './etcd-args.ts';
-import { endpointOf } from './places.ts';
+import { compact, defragment, followersFirst } from './room.ts';
 import { ensembleStatus, type EnsembleStatus, type MemberHealth } from './status.ts';
 
 export interface CareOptions {
@@ -20,9 +20,6 @@ export interface CareOptions {
 
 const EVERY_MS = 60_000;
 const WORTH_BYTES = 128 * 1024 ** 2;
-/** A member that gives room back answers nobody for about a second for each 100 MiB. */
-const DEFRAGMENT_MS = 120_000;
-const COMPACT_MS = 60_000;
 /** Below this part of its quota, a database may be written again. */
 const ROOMY_PART = 0.9;
 
@@ -71,16 +68,7 @@ function wasted(answer: MemberHealth['answer']): number {
 async function makeRoom(options: CareOptions, status: EnsembleStatus, signal: AbortSignal): Promise<void> {
   const { client, clientOf, log } = options;
   log.error('etcd is full, and nothing can be written; it is emptied of what is not needed');
-  const { header } = await client.range({ key: Buffer.from('/'), limit: 1n }, { signal });
-  const revision = header?.revision ?? 0n;
-  await client
-    .call({ signal, deadlineMs: COMPACT_MS }, 'once', (wire, call) =>
-      wire.kv.compact({ revision, physical: true }, call),
-    )
-    // It had forgotten as much already.
-    .catch((error: unknown) => {
-      if (!/has been compacted/.test(messageOf(error))) throw error;
-    });
+  await compact(client, signal);
   for (const member of followersFirst(status)) await defragment(options, member, signal);
   const now = await ensembleStatus(client, clientOf, { signal });
   if (!now.members.every(({ answer }) => !answer || answer.dbBytes < QUOTA_BYTES * ROOMY_PART)) {
@@ -96,26 +84,4 @@ async function makeRoom(options: CareOptions, status: EnsembleStatus, signal: Ab
         wire.maintenance.alarm({ action: Action.DEACTIVATE, memberID, alarm }, call),
       );
   log.warn('etcd has room again');
-}
-
-async function defragment(
-  { clientOf, log }: CareOptions,
-  member: MemberHealth,
-  signal: AbortSignal,
-): Promise<void> {
-  const client = clientOf(member.clientUrls.map(endpointOf));
-  try {
-    await client.call({ signal, deadlineMs: DEFRAGMENT_MS }, 'once', (wire, call) =>
-      wire.maintenance.defragment({}, call),
-    );
-    log.info({ member: member.name }, 'A member of etcd gave room back to its disk');
-  } finally {
-    client.close();
-  }
-}
-
-/** Those that answer; the one that leads is silent last. */
-function followersFirst({ members }: EnsembleStatus): MemberHealth[] {
-  const there = members.filter(({ answer }) => answer !== undefined);
-  return there.sort((a, b) => Number(a.answer?.leads ?? false) - Number(b.answer?.leads ?? false));
 }

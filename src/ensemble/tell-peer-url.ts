@@ -40,7 +40,10 @@ export async function tellPeerUrl(
     } catch (error) {
       const words = messageOf(error);
       if (!signal.aborted && words !== trouble)
-        log.warn({ url, err: words }, 'The members of etcd could not be told the new address of this one yet');
+        log.warn(
+          { url, err: words },
+          'The members of etcd could not be told the new address of this one yet',
+        );
       trouble = words;
     }
     await clock.pause(everyMs, signal);

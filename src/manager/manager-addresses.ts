@@ -44,7 +44,10 @@ export async function runManagerAddresses(
           log.info({ node: nodeId, addr }, 'a manager has another address');
         } catch (error) {
           if (signal.aborted) return;
-          log.warn({ node: nodeId, err: messageOf(error) }, 'The address of a manager could not be noted yet');
+          log.warn(
+            { node: nodeId, err: messageOf(error) },
+            'The address of a manager could not be noted yet',
+          );
           await times.pause(RETRY_MS, signal);
           bell.ring();
         }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { AlarmRequest_AlarmAction as Action, AlarmType } from '../../proto/generated/etcd/rpc_pb.js';
 import { SYSTEM_TIMES } from '../../src/base/clock.ts';
@@ -7,6 +9,7 @@ import {
   endpointOf,
   ensembleStatus,
   followMembers,
+  forgetHistory,
   runCare,
   type LocalMember,
 } from '../../src/ensemble/index.ts';
@@ -75,6 +78,31 @@ it('gives room back to the disk when enough has come free', async () => {
   });
   await until('it is told', SOON_MS, () => (lines.length > 0 ? true : undefined));
   expect(lines.join('')).toContain('A member of etcd gave room back to its disk');
+});
+
+it('keeps nothing of what was overwritten, also in its file, when that is asked for', async () => {
+  const [{ member, folder }] = await startEnsemble(1);
+  const client = openClient(member);
+  const [plain, sealed] = ['what-was-plain', 'what-is-sealed'];
+  const write = (text: string) =>
+    client.txn(
+      {
+        success: [
+          { request: { case: 'requestPut', value: { key: Buffer.from('/x'), value: Buffer.from(text) } } },
+        ],
+      },
+      asked(),
+    );
+  const file = (): string => readFileSync(join(folder.data, 'member/snap/db'), 'latin1');
+  await write(plain);
+  await until('it is in the file', SOON_MS, () => (file().includes(plain) ? true : undefined));
+  await write(sealed);
+  const clientOf = (endpoints: readonly string[]) => member.clientOf(endpoints);
+  await forgetHistory({ client, clientOf, log: createLog('fatal') }, asked().signal);
+  await until('the new one is', SOON_MS, () => (file().includes(sealed) ? true : undefined));
+  expect(file()).not.toContain(plain);
+  // There is nothing more to forget.
+  await forgetHistory({ client, clientOf, log: createLog('fatal') }, asked().signal);
 });
 
 it('makes an etcd that is full take writes again', async () => {

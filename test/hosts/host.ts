@@ -267,11 +267,7 @@ export class Host {
     const former = this.#ip;
     this.#ip = ip;
     if (this.#on !== undefined)
-      await this.exec(
-        'sh',
-        '-c',
-        `ip addr del ${former}/24 dev eth0 && ip addr add ${ip}/24 dev eth0`,
-      );
+      await this.exec('sh', '-c', `ip addr del ${former}/24 dev eth0 && ip addr add ${ip}/24 dev eth0`);
   }
 
   /** Loads busybox, nginx and redis stand-ins; the ids are the same on every host. */

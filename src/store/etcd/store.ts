@@ -19,6 +19,8 @@ import { readSnapshot } from './snapshot.ts';
 export interface EtcdStoreOptions extends StoreOptions, FollowerOptions {
   readonly prefix: string;
   readonly clusterId: string;
+  /** Has etcd keep nothing of what was overwritten; where it is nobody's to do, it is not done. */
+  readonly scrub?: (signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -93,13 +95,13 @@ class FollowingStore implements EtcdStore {
   readonly #held: Held;
   readonly #follower: Follower;
   readonly #lastWrite: LastWrite;
-  readonly #options: StoreOptions;
+  readonly #options: EtcdStoreOptions;
   readonly #closing = new AbortController();
   #part: Part = { kind: 'between' };
   /** One change of part after the other. */
   #changing: Promise<unknown> = Promise.resolve();
 
-  constructor(client: EtcdClient, keys: Keys, held: Held, follower: Follower, options: StoreOptions) {
+  constructor(client: EtcdClient, keys: Keys, held: Held, follower: Follower, options: EtcdStoreOptions) {
     this.#client = client;
     this.#keys = keys;
     this.#held = held;
@@ -112,8 +114,8 @@ class FollowingStore implements EtcdStore {
       update: (change) => this.update(change),
       again: (rows) =>
         this.#part.kind === 'writes' ? this.#part.queue.again(rows) : Promise.reject(this.#refusal()),
-      // What etcd remembers of before goes when it is compacted, by whoever keeps it.
-      scrub: () => Promise.resolve(),
+      // What etcd remembers of before is for whoever keeps it to remove.
+      scrub: () => options.scrub?.(this.#closing.signal) ?? Promise.resolve(),
     });
     this.#follow();
   }
