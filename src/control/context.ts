@@ -55,13 +55,15 @@ export interface EnginePort {
 /** Answers one call. What it throws becomes the answer while none has been sent. */
 export type Handler = (call: ApiCall, context: ControlContext) => Promise<void>;
 
+type Answering = 'asked' | 'leader';
+
 export interface Route {
   readonly method: string;
   readonly pattern: string;
   /**
-   * Which of several managers answers it: the one that was asked, or the one that leads. Where nothing is said, the leader answers
-   * all but reads.
+   * Which of several managers answers it: the one that was asked, or the one that leads; it may depend on what is asked. Where nothing
+   * is said, the leader answers all but reads.
    */
-  readonly at?: 'asked' | 'leader';
+  readonly at?: Answering | ((call: ApiCall) => Answering);
   readonly handler: Handler;
 }

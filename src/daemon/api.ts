@@ -51,7 +51,8 @@ export function createApi(
     ownHeaders(call.res, facts);
     // A ping must tell any client which version to speak.
     if (call.path !== '/_ping') refuseVersion(target, facts);
-    if (swarm && found.route.atLeader === true && !swarm.manager.leading) await atLeader(call, swarm, target);
+    if (swarm && found.route.atLeader?.(call) === true && !swarm.manager.leading)
+      await atLeader(call, swarm, target);
     else if (swarm) {
       // Whoever wrote at another manager reads that here.
       if (readsState(call)) await swarm.store.caughtUp(call.signal);

@@ -31,6 +31,13 @@ const NO_LEADER =
   "The swarm does not have a leader. It's possible that too few managers are online. " +
   'Make sure more than half of the managers are online.';
 
+interface OwnRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+}
+
 /** Passes requests on to the manager that leads. */
 export class AtLeader {
   readonly #options: AtLeaderOptions;
@@ -53,15 +60,24 @@ export class AtLeader {
   /** A request of our own. Every status is a value. */
   async json(
     swarm: ManagedSwarm,
-    { method, path, body }: { method: string; path: string; body?: unknown },
+    request: OwnRequest,
     signal: AbortSignal,
   ): Promise<{ readonly status: number; readonly value: unknown }> {
-    const content = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) };
-    const headers: PeerRequest['headers'] = body === undefined ? {} : { 'content-type': 'application/json' };
-    const answer = await this.#send(swarm, { method, path, headers, ...content }, signal);
+    const answer = await this.stream(swarm, request, signal);
     const text = (await readBody(answer, ANSWER_MAX_BYTES)).toString('utf8');
     await this.#caughtUp(answer, swarm, signal);
     return { status: answer.statusCode ?? 502, value: text === '' ? undefined : JSON.parse(text) };
+  }
+
+  /** The same with the answer as it comes, to be read or destroyed; the signal cuts it. */
+  stream(
+    swarm: ManagedSwarm,
+    { method, path, body }: OwnRequest,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const content = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) };
+    const headers: PeerRequest['headers'] = body === undefined ? {} : { 'content-type': 'application/json' };
+    return this.#send(swarm, { method, path, headers, ...content }, signal);
   }
 
   /** Sent again is only what has certainly done nothing. To this host itself, too, where it has begun to lead meanwhile. */

@@ -1,9 +1,12 @@
 import { canEncrypt } from '../balancer/index.ts';
-import { messageOf, SwarmError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import { controlRoutes, type ControlContext, type ManagersView } from '../control/index.ts';
+import type { ApiCall } from '../docker-api/index.ts';
 import type { BesideHandler, DaemonContext, DaemonHandler, ManagerHandler } from './daemon-context.ts';
+import { collectedLogs } from './collected-logs.ts';
 import { networkDoctor, workersDoctor } from './doctor-route.ts';
 import { events } from './events-route.ts';
+import { swarmLogs } from './followed-logs.ts';
 import { infoLocked, notLocked, pingLocked, unlockSwarm } from './locked-routes.ts';
 import { initSwarm, joinAgain, joinSwarm, leaveAsWorker, leaveSwarm } from './swarm-routes.ts';
 import type { ManagedSwarm } from './managed-swarm.ts';
@@ -19,8 +22,8 @@ export interface DaemonRoute {
   readonly beside?: BesideHandler;
   /** While the swarm that this host manages is locked; where nothing is said, what is the swarm's is refused. */
   readonly locked?: DaemonHandler;
-  /** Answered by the manager that leads, whichever was asked. */
-  readonly atLeader?: boolean;
+  /** Whether the manager that leads answers, whichever was asked. */
+  readonly atLeader?: (call: ApiCall) => boolean;
   /** While this host manages a swarm. */
   readonly managed: ManagerHandler;
 }
@@ -30,7 +33,8 @@ export function daemonRoutes(): DaemonRoute[] {
   const own = controlRoutes().map(({ method, pattern, at, handler }): DaemonRoute => ({
     method,
     pattern,
-    atLeader: at === undefined ? method !== 'GET' : at === 'leader',
+    atLeader: (call) =>
+      at === undefined ? method !== 'GET' : (typeof at === 'string' ? at : at(call)) === 'leader',
     managed: (call, context, swarm) => handler(call, controlContext(context, swarm)),
   }));
   return [
@@ -47,21 +51,22 @@ export function daemonRoutes(): DaemonRoute[] {
       method: 'GET',
       pattern: '/swarm/network-doctor',
       plain: workersDoctor,
-      atLeader: true,
+      atLeader: () => true,
       managed: networkDoctor,
     },
+    { method: 'POST', pattern: '/swarm/logs', atLeader: () => true, managed: collectedLogs },
     ...own,
   ];
 }
 
 function controlContext(context: DaemonContext, swarm: ManagedSwarm): ControlContext {
   const { engine, times, log } = context;
-  const { store, local, manager, plainNodes } = swarm;
+  const { store, local, plainNodes } = swarm;
   return {
     ...{ store, times, log, engine, canEncrypt },
     nodeId: local.nodeId,
     managers: managersView(context, swarm),
-    logs: manager.leading?.logs ?? NO_LOGS,
+    logs: swarmLogs(context),
     ...(plainNodes ? { mesh: plainNodes } : {}),
   };
 }
@@ -79,10 +84,3 @@ function managersView({ atLeader }: DaemonContext, swarm: ManagedSwarm): Manager
     ...(manager.leading ? {} : { leader: (request, signal) => atLeader.json(swarm, request, signal) }),
   };
 }
-
-/** Logs are the leader's to collect, and asked for there. */
-const NO_LOGS: ControlContext['logs'] = {
-  subscribe: () => {
-    throw new SwarmError('no-manager', 'this manager does not lead');
-  },
-};

@@ -12,6 +12,8 @@ import { ManagerSwarm } from './manager-swarm.ts';
 /** Three managers whose API listens at TCP, and a balancer that gives each connection to the next. Each test goes on from the former. */
 const MINUTES_MS = 240_000;
 const SOON_MS = 30_000;
+/** Agents come back within seconds; each of their tries may take some. */
+const AGENT_MS = 90_000;
 const PORT = 2370;
 
 let swarm: ManagerSwarm;
@@ -83,6 +85,27 @@ async function followed(name: string): Promise<void> {
   }
 }
 
+/** The numbers that each container has said, in the order in which a reader has had them. */
+function counted(said: string): Map<string, number[]> {
+  const numbers = new Map<string, number[]>();
+  for (const [, container = '', number] of said.matchAll(/^(\w+) (\d+)$/gm))
+    numbers.set(container, [...(numbers.get(container) ?? []), Number(number)]);
+  return numbers;
+}
+
+/** Until all containers of a reader have said more; every number came, each once. */
+async function countsOn(reader: { said: () => string }): Promise<void> {
+  const before = counted(reader.said());
+  await until(`lines of ${swarm.hosts.all.length} tasks go on`, AGENT_MS, () => {
+    const now = [...counted(reader.said())];
+    const isOn = now.length === swarm.hosts.all.length;
+    return (isOn && now.every(([id, all]) => all.length >= (before.get(id)?.length ?? 0) + 5)) || undefined;
+  });
+  for (const [, numbers] of counted(reader.said()))
+    expect(numbers).toEqual(numbers.map((_number, index) => (numbers[0] ?? 0) + index));
+  expect(reader.said()).not.toContain('ended');
+}
+
 /** One request on a connection of its own, so at another manager each time. */
 const ask = (method: string, path: string, body?: object): Promise<Answer> =>
   call(balancer.url, method, `/v1.41${path}`, body ? { body } : {});
@@ -116,6 +139,40 @@ test(
     } finally {
       events.end();
     }
+  },
+  MINUTES_MS,
+);
+
+test(
+  'logs that are followed go on when managers end, without a line lost or twice',
+  async () => {
+    const count = 'i=0; while :; do echo $HOSTNAME $i; i=$((i+1)); sleep 0.2; done';
+    const options = ['--no-resolve-image', '--name', 'count', '--mode', 'global', '--stop-signal', 'SIGKILL'];
+    await docker('service', 'create', ...options, 'busybox', 'sh', '-c', count);
+    const readers = swarm.hosts.all.map(({ ip }) =>
+      following(`tcp://${ip}:${PORT}`, 'service', 'logs', '-f', '--raw', 'count'),
+    );
+    const readBut = async (index: number): Promise<void> => {
+      for (const [at, reader] of readers.entries()) if (at !== index) await countsOn(reader);
+    };
+    try {
+      await readBut(-1);
+      const stopped = await swarm.leader();
+      await swarm.at(stopped).stop();
+      await readBut(stopped);
+      await swarm.at(stopped).start();
+      const killed = await swarm.leader(stopped);
+      await swarm.at(killed).kill();
+      const [left = 0] = [0, 1, 2].filter((index) => index !== stopped && index !== killed);
+      await countsOn(readers[left] as (typeof readers)[number]);
+      await swarm.at(killed).start();
+      // Agents come through any of them, and lose their sessions with it.
+      await swarm.at(stopped).restart('-H', `tcp://${swarm.hosts.at(stopped).ip}:${PORT}`, '--tls=false');
+      await countsOn(readers[left] as (typeof readers)[number]);
+    } finally {
+      for (const reader of readers) reader.end();
+    }
+    await docker('service', 'rm', 'count');
   },
   MINUTES_MS,
 );

@@ -11,6 +11,11 @@ import { writeAll } from '../write-all.ts';
 /** From here on the content type tells frames from raw bytes. */
 const FRAMES_NAMED_FROM_MINOR = 42;
 
+/** The leader collects logs. Those that are followed go on when it is lost, so the manager that was asked asks it for them. */
+export function whoHasLogs({ query }: ApiCall): 'asked' | 'leader' {
+  return queryFlag(query, 'follow') ? 'asked' : 'leader';
+}
+
 /** `GET /services/{id}/logs` */
 export const serviceLogs: Handler = async (call, context) => {
   const options = readOptions(call);

@@ -67,11 +67,16 @@ class Sending implements AsyncIterable<PublishLogsMessage> {
   }
 
   async say(taskId: string, ...lines: string[]): Promise<void> {
+    await this.sayAt(5, taskId, ...lines);
+  }
+
+  /** Lines of a moment, nanoseconds after the first second of 1970. */
+  async sayAt(nanos: number, taskId: string, ...lines: string[]): Promise<void> {
     const context = { serviceId: 'service-1', nodeId: this.#nodeId, taskId };
     const messages = lines.map((line) => ({
       context,
       stream: LogStream.STDERR,
-      timestamp: { seconds: 1n, nanos: 5 },
+      timestamp: { seconds: 1n, nanos },
       data: Buffer.from(line),
       attrs: [{ key: 'k', value: 'v' }],
     }));
@@ -232,17 +237,64 @@ describe('logs that are followed', () => {
     await sending.result;
   });
 
-  it('are asked of a node again when it is back', async () => {
+  it('go on where they were when an agent comes back, and give no line twice', async () => {
     const one = await start();
     await one.store.update((tx) => tx.create('task', running({ id: 'a' })));
-    const reader = await read(one, { taskIds: ['a'] }, { follow: true });
+    await one.store.update((tx) => tx.create('task', running({ id: 'b' })));
+    const reader = await read(one, { serviceIds: ['service-1'] }, { follow: true, tail: 3 });
     const first = await listen(one, 'node-1');
-    expect(first.messages).toHaveLength(1);
+    expect(first.messages.map(({ close, options }) => [close, options?.tail])).toEqual([[false, -4n]]);
+    const before = new Sending(one, 'node-1', first.last?.id ?? '');
+    await before.sayAt(10, 'a', 'a1\n', 'a2\n');
+    await before.sayAt(30, 'b', 'b1\n');
     const second = await listen(one, 'node-1');
     expect(first.ended).toBeInstanceOf(Error);
-    expect(second.last?.id).toBe(first.last?.id);
-    expect(reader.ended).toBeUndefined();
+    const [closing, asked] = second.messages;
+    expect(closing).toMatchObject({ id: first.last?.id, close: true });
+    expect(asked).toMatchObject({
+      close: false,
+      options: { follow: true, tail: 0n, since: { seconds: 1n, nanos: 10 } },
+    });
+    await before.sayAt(40, 'a', 'by the old id\n');
+    await before.result;
+    const after = new Sending(one, 'node-1', asked?.id ?? '');
+    await after.sayAt(30, 'b', 'b1\n');
+    await after.sayAt(10, 'a', 'a1\n', 'a2\n', 'a3, of the same moment\n');
+    await after.sayAt(31, 'b', 'b2\n');
+    await after.sayAt(11, 'a', 'a4\n');
+    expect(textOf(reader).map((text) => text.split(' ').slice(2).join(' '))).toEqual(
+      ['a1', 'a2', 'b1', 'a3, of the same moment', 'b2', 'a4'].map((line) => `${line}\n`),
+    );
     await reader.cancel();
+    await one.times.settle();
+    expect(second.last).toMatchObject({ id: asked?.id, close: true });
+  });
+
+  it('that begin with nothing old have what was said while an agent was away', async () => {
+    const one = await start();
+    await one.store.update((tx) => tx.create('task', running({ id: 'a' })));
+    const reader = await read(one, { taskIds: ['a'] }, { follow: true, tail: 0 });
+    expect((await listen(one, 'node-1')).last?.options).toMatchObject({ tail: -1n });
+    const seconds = BigInt(Math.floor(one.times.wallMs() / 1000));
+    const { last } = await listen(one, 'node-1');
+    expect(last?.options).toMatchObject({ tail: 0n, since: { seconds } });
+    await reader.cancel();
+  });
+
+  it('go on where a former reader was, for each node', async () => {
+    const one = await start({ nodes: 2 });
+    await one.store.update((tx) => {
+      tx.create('task', running({ id: 'a' }));
+      tx.create('task', running({ id: 'b', nodeId: 'node-2' }));
+    });
+    const listeners = [await listen(one, 'node-1'), await listen(one, 'node-2')];
+    const goOnFrom = new Map([['node-2', 7_000_000_009n]]);
+    await using reader = await read(one, { serviceIds: ['service-1'] }, { follow: true, tail: 2, goOnFrom });
+    expect(listeners.map(({ last }) => [last?.options?.tail, last?.options?.since])).toMatchObject([
+      [-3n, undefined],
+      [0n, { seconds: 7n, nanos: 9 }],
+    ]);
+    expect(reader.ended).toBeUndefined();
   });
 
   it('make nodes wait for a reader that is slow', async () => {

@@ -28,7 +28,7 @@ export class LogBroker implements LogSubscriber {
   readonly #context: LoopContext;
   readonly #openStream: OpenStream;
   readonly #listeners = new Map<string, Listener>();
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions = new Set<Subscription>();
   /** Those with `follow`, by `service/id` and `task/id`. */
   readonly #following = new Map<string, Set<Subscription>>();
   #running = false;
@@ -59,7 +59,7 @@ export class LogBroker implements LogSubscriber {
       });
     this.#running = false;
     unwatch();
-    for (const subscription of this.#subscriptions.values()) subscription.end();
+    for (const subscription of this.#subscriptions) subscription.end();
   }
 
   async *subscribe(selector: LogSelector, options: LogOptions, signal: AbortSignal): AsyncGenerator<LogLine> {
@@ -68,7 +68,7 @@ export class LogBroker implements LogSubscriber {
       throw new SwarmError('invalid', 'log selector must not be empty');
     if (!this.#running) throw new SwarmError('unavailable', 'broker is not running');
     if (signal.aborted) return;
-    const subscription = new Subscription(selector, options);
+    const subscription = new Subscription(selector, options, this.#context.times);
     const stop = (): void => this.#unsubscribe(subscription);
     signal.addEventListener('abort', stop, { once: true });
     try {
@@ -92,7 +92,7 @@ export class LogBroker implements LogSubscriber {
   }
 
   #register(subscription: Subscription): void {
-    this.#subscriptions.set(subscription.id, subscription);
+    this.#subscriptions.add(subscription);
     subscription.match(this.#context.store.view);
     for (const key of followKeys(subscription)) {
       const others = this.#following.get(key);
@@ -103,7 +103,7 @@ export class LogBroker implements LogSubscriber {
   }
 
   #unsubscribe(subscription: Subscription): void {
-    if (!this.#subscriptions.delete(subscription.id)) return;
+    if (!this.#subscriptions.delete(subscription)) return;
     for (const key of followKeys(subscription)) {
       const others = this.#following.get(key);
       if (others?.delete(subscription) && others.size === 0) this.#following.delete(key);
@@ -130,10 +130,10 @@ export class LogBroker implements LogSubscriber {
   #listen(call: HandlerContext): AsyncIterable<SubscriptionMessage> {
     const nodeId = requireNode(call, this.#context.store.view).id;
     return this.#openStream(nodeId, call, (signal) => {
-      const listener = new Listener();
+      const listener = new Listener(nodeId);
       this.#listeners.set(nodeId, listener);
       signal.addEventListener('abort', () => this.#gone(nodeId, listener));
-      for (const subscription of this.#subscriptions.values())
+      for (const subscription of this.#subscriptions)
         if (subscription.nodes.has(nodeId)) listener.touch(subscription);
       return listener.messages(signal);
     });
@@ -152,12 +152,12 @@ export class LogBroker implements LogSubscriber {
   ): Promise<Record<string, never>> {
     const { view } = this.#context.store;
     const nodeId = requireNode(call, view).id;
-    let subscription: Subscription | undefined;
+    let feed: Feed | undefined;
     let reason: string | undefined;
     try {
       for await (const message of messages) {
-        subscription = this.#subscriptionOf(message, nodeId, subscription);
-        if (subscription === undefined || message.close) break;
+        feed = this.#feedOf(message, nodeId, feed);
+        if (feed.subscription.isOver(feed) || message.close) break;
         const { messages: wire } = message;
         const stranger = wire.find(({ context }) => context?.nodeId !== nodeId);
         if (stranger)
@@ -167,8 +167,9 @@ export class LogBroker implements LogSubscriber {
           );
         const lines = wire.map((line) => lineFromWire(line, nodeId, (id) => view.get('task', id)?.serviceId));
         // Nobody speaks for another node's task.
-        await subscription.offer(
+        await feed.subscription.offer(
           lines.filter(({ taskId }) => (view.get('task', taskId)?.nodeId ?? nodeId) === nodeId),
+          feed,
         );
       }
       return {};
@@ -176,27 +177,32 @@ export class LogBroker implements LogSubscriber {
       reason = messageOf(error);
       throw error;
     } finally {
-      if (subscription) {
+      if (feed) {
+        const { subscription } = feed;
         subscription.done(nodeId, reason);
         if (!subscription.options.follow) this.#listeners.get(nodeId)?.finished(subscription);
       }
     }
   }
 
-  /** The one that a message is for: the same for all of a call. Undefined once its reader is gone. */
-  #subscriptionOf(
-    { subscriptionId }: PublishLogsMessage,
-    nodeId: string,
-    known: Subscription | undefined,
-  ): Subscription | undefined {
-    if (subscriptionId === '') throw new ConnectError('missing subscription ID', Code.InvalidArgument);
-    if (known && known.id !== subscriptionId)
+  /** The one that a message is for: the same for all of a call. */
+  #feedOf({ subscriptionId: id }: PublishLogsMessage, nodeId: string, known: Feed | undefined): Feed {
+    if (id === '') throw new ConnectError('missing subscription ID', Code.InvalidArgument);
+    if (known && known.id !== id)
       throw new ConnectError('different subscription IDs in the same session', Code.InvalidArgument);
-    if (known) return known.over.aborted ? undefined : known;
-    const subscription = this.#subscriptions.get(subscriptionId);
-    if (!subscription?.nodes.has(nodeId)) throw new ConnectError('unknown subscription ID', Code.NotFound);
-    return subscription;
+    if (known) return known;
+    for (const subscription of this.#subscriptions)
+      if (subscription.idAt(nodeId) === id && subscription.nodes.has(nodeId))
+        return { subscription, nodeId, id };
+    throw new ConnectError('unknown subscription ID', Code.NotFound);
   }
+}
+
+/** What one node sends for a subscription, by an id that it was told. */
+interface Feed {
+  readonly subscription: Subscription;
+  readonly nodeId: string;
+  readonly id: string;
 }
 
 function followKeys({ options, selector: { serviceIds = [], taskIds = [] } }: Subscription): string[] {

@@ -1,18 +1,21 @@
 import { Bell } from '../../base/bell.ts';
+import type { Times } from '../../base/clock.ts';
 import { newId } from '../../base/ids.ts';
 import { hasEnded, stateRank, type Task } from '../../model/index.ts';
 import type { View } from '../../store/index.ts';
+import { LogMarks } from './log-marks.ts';
 import type { LogLine, LogOptions, LogSelector } from './types.ts';
+import type { WireOptions } from './wire-logs.ts';
 
 /** Of lines that nobody took yet; nodes wait beyond it. */
 const WAITING_MAX_BYTES = 1024 * 1024;
 /** What a line takes besides its data. */
 const LINE_BYTES = 256;
 const REASONS_MAX = 100;
+const NS_PER_MS = 1e6;
 
 /** One reader's wish for logs, and what has come of it. */
 export class Subscription {
-  readonly id = newId();
   readonly selector: LogSelector;
   readonly options: LogOptions;
   /** Where tasks of it are or were; without `follow`, only those that have not sent all yet. */
@@ -26,12 +29,55 @@ export class Subscription {
   readonly #news = new Bell();
   /** Nodes that wait for room, the first first. */
   readonly #waiting: (() => void)[] = [];
+  readonly #marks: LogMarks;
+  readonly #firstId = newId();
+  /** By which id a node knows of it. */
+  readonly #ids = new Map<string, string>();
+  readonly #beganMs: number;
   #bytes = 0;
 
-  constructor(selector: LogSelector, options: LogOptions) {
+  constructor(selector: LogSelector, options: LogOptions, times: Pick<Times, 'nowMs' | 'wallMs'>) {
     this.selector = selector;
     this.options = options;
     this.over = this.#over.signal;
+    this.#beganMs = times.wallMs();
+    const { tail, goOnFrom } = options;
+    this.#marks = new LogMarks({
+      nowMs: () => times.nowMs(),
+      fromTheBeginning: tail === undefined,
+      goOnFrom,
+    });
+  }
+
+  /** The id by which a node knows of it; undefined where it was not told. */
+  idAt(nodeId: string): string | undefined {
+    return this.#ids.get(nodeId);
+  }
+
+  /**
+   * What a node is to be told, for the first time or again: what it is to send from where it had come to, and by which id. Agents take
+   * no notice of an id that they know, so one that is to go on with lines needs a new one.
+   */
+  telling(nodeId: string): { readonly id: string; readonly options: WireOptions } {
+    const { streams = [], follow, tail, sinceMs } = this.options;
+    const known = this.#ids.get(nodeId);
+    const id = known === undefined ? this.#firstId : follow ? newId() : known;
+    this.#ids.set(nodeId, id);
+    const from = follow ? this.#marks.from(nodeId) : undefined;
+    if (known !== undefined) this.#marks.again(nodeId);
+    if (from !== undefined) return { id, options: { streams, follow, sinceNs: from } };
+    // Who wanted no old lines wants those that were said meanwhile.
+    if (known !== undefined && follow && tail === 0)
+      return { id, options: { streams, follow, sinceNs: nsOf(Math.max(sinceMs ?? 0, this.#beganMs)) } };
+    return {
+      id,
+      options: {
+        streams,
+        follow,
+        ...(tail === undefined ? {} : { tail }),
+        ...(sinceMs === undefined ? {} : { sinceNs: nsOf(sinceMs) }),
+      },
+    };
   }
 
   /** Counts all tasks that are there now. Without `follow` those that have not run yet are passed over: SwarmKit's rule. */
@@ -75,12 +121,21 @@ export class Subscription {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** Takes lines in; waits while there are too many. */
-  async offer(lines: readonly LogLine[]): Promise<void> {
+  /** Whether nobody wants any more what a node sends by an id: the reader is gone, or the node was told anew. */
+  isOver({ nodeId, id }: { readonly nodeId: string; readonly id: string }): boolean {
+    return this.over.aborted || this.#ids.get(nodeId) !== id;
+  }
+
+  /** Takes lines in that a node sends by an id; waits while there are too many. */
+  async offer(
+    lines: readonly LogLine[],
+    feed: { readonly nodeId: string; readonly id: string },
+  ): Promise<void> {
     for (const line of lines) {
-      while (this.#bytes >= WAITING_MAX_BYTES && !this.over.aborted)
+      while (this.#bytes >= WAITING_MAX_BYTES && !this.isOver(feed))
         await new Promise<void>((resolve) => void this.#waiting.push(resolve));
-      if (this.over.aborted) return;
+      if (this.isOver(feed)) return;
+      if (this.options.follow && !this.#marks.take(line)) continue;
       this.#lines.push(line);
       this.#bytes += line.data.length + LINE_BYTES;
       this.#news.ring();
@@ -107,4 +162,9 @@ export class Subscription {
     if (reasons.length === 0) return undefined;
     return `warning: incomplete log stream. some logs could not be retrieved for the following reasons: ${reasons.join(', ')}`;
   }
+}
+
+function nsOf(ms: number): bigint {
+  const whole = Math.floor(ms);
+  return BigInt(whole) * BigInt(NS_PER_MS) + BigInt(Math.floor((ms - whole) * NS_PER_MS));
 }

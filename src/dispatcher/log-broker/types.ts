@@ -14,6 +14,11 @@ export interface LogOptions {
   readonly tail?: number;
   /** Milliseconds since 1970; nothing older. */
   readonly sinceMs?: number;
+  /**
+   * By node, nanoseconds since 1970: where a reader that was cut off goes on. Of these nodes come all lines that are not older, whatever
+   * else is said of what is older.
+   */
+  readonly goOnFrom?: ReadonlyMap<string, bigint>;
 }
 
 /** A piece of what a task said: as a rule one line, with its end. */

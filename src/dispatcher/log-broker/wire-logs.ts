@@ -9,15 +9,19 @@ import { otherServiceId } from '../../model/index.ts';
 import type { LogLine, LogOptions, LogSelector } from './types.ts';
 
 const NS_PER_S = 1_000_000_000n;
-const MS_PER_S = 1000;
-const NS_PER_MS = 1e6;
 const ATTRS_MAX = 64;
+
+/** What one agent is asked for. */
+export interface WireOptions extends Pick<LogOptions, 'streams' | 'follow' | 'tail'> {
+  /** Nanoseconds since 1970; nothing older. */
+  readonly sinceNs?: bigint;
+}
 
 /** What an agent is asked for; with `close`, that it is to stop. */
 export function subscriptionToWire(
   id: string,
   { serviceIds = [], nodeIds = [], taskIds = [] }: LogSelector,
-  { streams = [], follow, tail, sinceMs }: LogOptions,
+  { streams = [], follow, tail, sinceNs }: WireOptions,
   close: boolean,
 ): SubscriptionMessage {
   return create(SubscriptionMessageSchema, {
@@ -28,7 +32,7 @@ export function subscriptionToWire(
       follow,
       // SwarmKit's: 0 is all, -1 none, and -(n + 1) the last n.
       tail: tail === undefined ? 0n : BigInt(-(tail + 1)),
-      ...(sinceMs === undefined ? {} : { since: moment(sinceMs) }),
+      ...(sinceNs === undefined ? {} : { since: moment(sinceNs) }),
     },
     close,
   });
@@ -39,9 +43,9 @@ function asEnginesKnow(serviceId: string): string[] {
   return [serviceId, otherServiceId(serviceId)];
 }
 
-function moment(ms: number): { seconds: bigint; nanos: number } {
-  const seconds = Math.floor(ms / MS_PER_S);
-  return { seconds: BigInt(seconds), nanos: Math.floor((ms - seconds * MS_PER_S) * NS_PER_MS) };
+function moment(ns: bigint): { seconds: bigint; nanos: number } {
+  const nanos = ((ns % NS_PER_S) + NS_PER_S) % NS_PER_S;
+  return { seconds: (ns - nanos) / NS_PER_S, nanos: Number(nanos) };
 }
 
 /** A line as a node sends it. Who sent it, and the task's service, are known better here. */
