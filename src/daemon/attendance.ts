@@ -2,7 +2,7 @@ import type { Times } from '../base/clock.ts';
 import { backoffMs } from '../base/async.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import { hostNode } from './host-node.ts';
+import { hostNode, type HostNode } from './host-node.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { ManagedSwarm } from './managed-swarm.ts';
 import type { ManagerPeers, Means } from './manager-peers.ts';
@@ -15,6 +15,12 @@ export interface AttendanceOptions {
   readonly swarm: () => ManagedSwarm | undefined;
   /** How this host could keep the state. */
   readonly means: () => Promise<Means>;
+  /** Has this host keep the state without managing, or no more; rejects where that fails. */
+  readonly witness: (node: WorkerNode, wanted: boolean) => Promise<void>;
+  /** Whether it does. */
+  readonly isWitness: () => boolean;
+  /** Told that this host, which does, is in that swarm no more. Never rejects. */
+  readonly onLeft: () => Promise<void>;
   /** Has this host manage; rejects where that fails. */
   readonly become: (node: WorkerNode) => Promise<void>;
   readonly times: Times;
@@ -45,15 +51,14 @@ export class Attendance {
 
   /** Goes on until the signal fires. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { engine, swarm, times } = this.#options;
+    const { times, isWitness, onLeft } = this.#options;
     for (let failures = 0; !signal.aborted;) {
-      const found = swarm()
-        ? undefined
-        : await hostNode({ swarm: undefined, engine, last: undefined }, signal);
+      const found = await this.#found(signal);
       let waitMs = LOOK_MS;
+      if (found?.kind === 'outside' && isWitness()) await onLeft();
       if (found?.kind === 'worker')
         try {
-          await this.#attend(found, signal);
+          await this.#attendWhile(found, signal);
           failures = 0;
           waitMs = FIRST_RETRY_MS;
         } catch (error) {
@@ -65,12 +70,41 @@ export class Attendance {
     }
   }
 
+  async #found(signal: AbortSignal): Promise<HostNode | undefined> {
+    const { engine, swarm } = this.#options;
+    return swarm() ? undefined : hostNode({ swarm: undefined, engine, last: undefined }, signal);
+  }
+
+  /** A witness's engine may leave the swarm with nobody here knowing, and the managers keep the connection. */
+  async #attendWhile(node: WorkerNode, signal: AbortSignal): Promise<void> {
+    const { times, isWitness } = this.#options;
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    const looking = (async () => {
+      for (let was = false; !either.aborted; was = isWitness()) {
+        await times.pause(LOOK_MS, either);
+        // Who is no witness any more asks anew what it is to be.
+        const isOver = isWitness() ? (await this.#found(either))?.kind === 'outside' : was;
+        if (isOver) over.abort();
+      }
+    })();
+    try {
+      await this.#attend(node, either);
+    } finally {
+      over.abort();
+      await looking;
+    }
+  }
+
   /** Until the managers end it, or this host is to manage. */
   async #attend(node: WorkerNode, signal: AbortSignal): Promise<void> {
-    const { peers, become, means } = this.#options;
+    const { peers, become, witness, means } = this.#options;
     for await (const wish of peers.attend(node, await means(), signal)) {
       this.#say('');
-      if (!wish.manager) continue;
+      if (!wish.manager) {
+        await witness(node, wish.witness);
+        continue;
+      }
       await become(node);
       return;
     }

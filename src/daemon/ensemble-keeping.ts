@@ -14,10 +14,11 @@ import {
   USUAL_PORTS,
   type LocalMember,
 } from '../ensemble/index.ts';
-import type { StoreAccess, StoreKeeping } from '../manager/index.ts';
+import type { CaredSwarm, StoreAccess, StoreKeeping } from '../manager/index.ts';
 import type { EtcdClient } from '../store/index.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 import { objectionTo } from './sole-keeping.ts';
+import { WitnessChoice } from './witness-choice.ts';
 
 export interface KeepingParts {
   readonly client: EtcdClient;
@@ -38,15 +39,20 @@ export function ensembleKeeping(parts: KeepingParts): StoreKeeping {
   const { client, member, etcd, prefix } = parts;
   return {
     objection: objectionTo,
-    admit: async (nodeId, candidate) => {
+    admit: async (nodeId, candidate, { keepsMember }) => {
       const why = objectionTo(candidate);
       if (why !== undefined) throw new SwarmError('conflict', why);
-      const place = { host: hostOf(candidate.addr), ports: USUAL_PORTS };
+      const url = peerUrl({ host: hostOf(candidate.addr), ports: USUAL_PORTS });
       const asked = { signal: new AbortController().signal, limitMs: ADMIT_MS };
+      const there = (await listMembers(client, asked)).filter(
+        ({ name, peerUrls }) => name !== '' && peerUrls.includes(url),
+      );
+      const isKept = keepsMember && there.some(({ name }) => name === nodeId);
       // Of a host that was one before: what it has to begin with is not what that one had.
-      for (const { id, name, peerUrls } of await listMembers(client, asked))
-        if (name !== '' && peerUrls.includes(peerUrl(place))) await removeMember(client, id, asked);
-      const admitted = await admitMember(client, { name: nodeId, peerUrl: peerUrl(place) }, asked);
+      if (!isKept) for (const { id } of there) await removeMember(client, id, asked);
+      const { initialCluster } = isKept
+        ? { initialCluster: '' }
+        : await admitMember(client, { name: nodeId, peerUrl: url }, asked);
       const voters = (await listMembers(client, asked)).filter(({ isLearner }) => !isLearner);
       const { certPem, keyPem } = etcd.ca;
       const access: StoreAccess = {
@@ -55,12 +61,12 @@ export function ensembleKeeping(parts: KeepingParts): StoreKeeping {
         ca: certPem,
         caKey: keyPem,
         token: member.config.token,
-        initialCluster: admitted.initialCluster,
+        initialCluster,
       };
       return access;
     },
     release: (node) => requireSpare(parts, node.id),
-    care: (isManager, signal) => care(parts, isManager, signal),
+    care: (swarm, signal) => care(parts, swarm, signal),
   };
 }
 
@@ -78,31 +84,36 @@ async function requireSpare({ client, member }: KeepingParts, nodeId: string): P
 }
 
 /** What the manager that leads does for the etcd: votes for those that come, an end for those that went, room, and health. */
-async function care(
-  parts: KeepingParts,
-  isManager: (nodeId: string) => boolean,
-  signal: AbortSignal,
-): Promise<void> {
+async function care(parts: KeepingParts, swarm: CaredSwarm, signal: AbortSignal): Promise<void> {
   const { client, member, times, log } = parts;
   const clientOf = (endpoints: readonly string[]): EtcdClient => member.clientOf(endpoints);
   await Promise.all([
     runPromotion({ client, clock: times, log }, signal),
     runCare({ client, clientOf, clock: times, log }, signal),
-    runRemoval(parts, isManager, signal),
+    runRemoval(parts, swarm, signal),
   ]);
 }
 
-/** Removes members of hosts that manage no more, until the signal fires. */
+/**
+ * Removes members of hosts that manage no more, until the signal fires; and has two managers have a witness: a third member, on the host
+ * of a worker.
+ */
 async function runRemoval(
   { client, member, times, log }: KeepingParts,
-  isManager: (nodeId: string) => boolean,
+  swarm: CaredSwarm,
   signal: AbortSignal,
 ): Promise<void> {
   /** By member: since when it has been nobody's. */
   const since = new Map<string, number>();
-  while (!signal.aborted) {
+  const choice = new WitnessChoice(times);
+  for (; !signal.aborted; await times.pause(LOOK_MS, signal)) {
     const members = await listMembers(client, { signal }).catch(() => []);
-    const nobodys = members.filter(({ name }) => name !== member.config.name && !isManager(name));
+    // Nobody can say now.
+    if (members.length === 0) continue;
+    const others = members.filter(({ name }) => name !== member.config.name && !swarm.isManager(name));
+    const { nodeId, shown, nobodys } = choice.plan(others, swarm);
+    swarm.wishWitness(nodeId);
+    await swarm.showWitness(shown).catch(() => undefined);
     for (const id of since.keys()) if (!nobodys.some((one) => one.id === id)) since.delete(id);
     for (const { id, name, isLearner } of nobodys) {
       const firstMs = since.get(id) ?? times.nowMs();
@@ -111,12 +122,11 @@ async function runRemoval(
       if ((isLearner || name === '') && times.nowMs() - firstMs < NEW_MS) continue;
       try {
         await removeMember(client, id, { signal });
-        log.info({ member: name }, 'A member of etcd was removed with its manager');
+        log.info({ member: name }, 'A member of etcd was removed whose host manages no more');
       } catch (error) {
         if (!signal.aborted)
           log.warn({ member: name, err: messageOf(error) }, 'A member of etcd could not be removed yet');
       }
     }
-    await times.pause(LOOK_MS, signal);
   }
 }

@@ -53,6 +53,13 @@ export const FLAGS: readonly FlagSpec[] = [
     env: 'SWARMD_STORE_KEY',
   },
   {
+    names: ['store-member'],
+    kind: 'bool',
+    usage:
+      'as a worker, be the one that keeps the state for two managers, before all others; --store-member=false never is',
+    env: 'SWARMD_STORE_MEMBER',
+  },
+  {
     names: ['dispatcher-heartbeat'],
     kind: 'string',
     usage: "how often nodes report, whatever the swarm's setting says (1s to 1m)",

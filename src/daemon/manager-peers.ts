@@ -7,7 +7,7 @@ import { messageOf, SwarmError } from '../base/errors.ts';
 import { VERSION } from '../base/version.ts';
 import { fetchRoot } from '../ca/index.ts';
 import type { SwarmJoinRequest } from '../control/index.ts';
-import type { StoreAccess } from '../manager/index.ts';
+import type { StoreAccess, StoreMember } from '../manager/index.ts';
 import type { Availability } from '../model/index.ts';
 import { LAYOUT, type Leader } from '../store/index.ts';
 import {
@@ -39,6 +39,8 @@ export interface Admitted {
   readonly unlockKey: string;
   /** Undefined where this host reaches the state by its own options. */
   readonly access: StoreAccess | undefined;
+  /** For the user. */
+  readonly warnings: readonly string[];
 }
 
 /** How a host could keep the state of several managers. */
@@ -49,6 +51,7 @@ export interface Means {
   readonly storeClusterId: string;
   /** What keeps it from having a member of the managers' etcd, in words; '' where nothing does. */
   readonly obstacle: string;
+  readonly storeMember: StoreMember;
 }
 
 /** What became of a wish to manage. */
@@ -75,6 +78,8 @@ export interface FoundManager {
 /** What a node of the swarm is to be. */
 export interface Wish {
   readonly manager: boolean;
+  /** It is to keep the state, and to run no manager. */
+  readonly witness: boolean;
 }
 
 const CONNECT_MS = 3_000;
@@ -155,7 +160,8 @@ export class ManagerPeers {
           hostPort({ host: await localAddressTo(addr), port: SWARM_PORT }),
           means,
         );
-        for await (const { manager } of link.client.attend({ candidate }, { signal })) yield { manager };
+        for await (const { manager, witness } of link.client.attend({ candidate }, { signal }))
+          yield { manager, witness };
         return;
       } catch (error) {
         if (signal.aborted || addr === place.managers.at(-1)) throw error;
@@ -165,15 +171,20 @@ export class ManagerPeers {
     }
   }
 
-  /** Makes this host's node, which is to be one, a manager. Rejects with what stands in the way, in words for the user. */
-  async become({ place, certificate }: WorkerNode, local: LocalConfig, means: Means): Promise<Admitted> {
+  /** Makes this host's node, which is to be one, a manager, or a witness. Rejects with what stands in the way, in words for the user. */
+  async become(
+    { place, certificate }: WorkerNode,
+    local: LocalConfig,
+    means: Means,
+    how: { readonly witness?: boolean; readonly keepsMember?: boolean } = {},
+  ): Promise<Admitted> {
     const candidate = candidateOf(hostPort(local.advertise), means);
     const ask = async (): Promise<Admitted> => {
       let last: unknown = new SwarmError('unavailable', 'no manager is known');
       for (const addr of place.managers) {
         const link = connectManagers(addr, certificate);
         try {
-          return admissionOf(await link.client.become({ candidate }));
+          return admissionOf(await link.client.become({ candidate, ...how }));
         } catch (error) {
           last = error;
         } finally {
@@ -237,12 +248,14 @@ function admissionOf({
   engineToken,
   unlockKey,
   store,
+  warnings,
 }: {
   readonly engineToken: string;
   readonly unlockKey: string;
+  readonly warnings: readonly string[];
   readonly store?: StoreAccess;
 }): Admitted {
-  return { engineToken, unlockKey, access: store };
+  return { engineToken, unlockKey, access: store, warnings };
 }
 
 /** Asks again while nobody can answer: there is no leader for a moment, or the state is being moved. What is asked can be asked twice. */

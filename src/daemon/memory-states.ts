@@ -45,10 +45,14 @@ export function memoryStates({
     enter: none,
     move: none,
     sharedClusterId: () => Promise.resolve(''),
-    etcd: () => Promise.resolve({ etcdVersion: '', obstacle: '' }),
+    etcd: () => Promise.resolve({ etcdVersion: '', obstacle: '', storeMember: 'never' }),
     erase: () => Promise.resolve(),
     forget: () => Promise.resolve(),
     alone: () => Promise.resolve(),
+    witnessId: undefined,
+    isReleased: false,
+    stepDown: () => Promise.resolve(),
+    witness: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
 }

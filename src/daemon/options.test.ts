@@ -18,6 +18,7 @@ test('without a word: its own socket, the engine at its usual one, SQLite', () =
     open: false,
     engine: { kind: 'unix', path: '/var/run/docker.sock', text: 'unix:///var/run/docker.sock' },
     store: { kind: 'sqlite' },
+    storeMember: 'auto',
     stateDir: '/var/lib/swarmd',
     balancer: 'auto',
   });
@@ -47,12 +48,22 @@ test.each([
   [['--store', 'etcd://'], 'invalid etcd address'],
   [['--store', 'etcd://10.0.0.1', '--store-cert', '/x'], '--store-cert and --store-key come together'],
   [['--store-cacert', '/x'], 'are for --store etcd://'],
+  [['--store', 'memory', '--store-member'], '--store-member is for an etcd of the managers’ own'],
   [['--store', 'files'], 'expected sqlite, memory or etcd'],
   [['--dispatcher-heartbeat', '10ms'], 'must be between 1s and 1m'],
   [['--dispatcher-heartbeat', 'often'], 'invalid duration'],
   [['--state-dir='], 'names no folder'],
 ])('refuses %j', (args, words) => {
   expect(() => options(args)).toThrow(words);
+});
+
+test.each([
+  [['--store-member'], 'wanted'],
+  [['--store-member=false'], 'never'],
+  [['--store-member=false', '--store', 'memory'], 'never'],
+  [[], 'auto'],
+])('%j: its host keeps the state for others: %s', (args, storeMember) => {
+  expect(options(args)).toMatchObject({ storeMember });
 });
 
 test('--tls=false opens the door that it names', () => {

@@ -3,6 +3,7 @@ import { parseDuration } from '../base/duration.ts';
 import { SwarmError } from '../base/errors.ts';
 import type { FlagValues } from '../base/flags.ts';
 import { isExposed, listenText, parseListenAddress, type ListenAddress } from '../base/listen-address.ts';
+import type { StoreMember } from '../manager/index.ts';
 import type { BalancerOptions } from '../balancer/index.ts';
 import { tlsFiles, type TlsFiles } from '../certs/index.ts';
 import { parseEngineAddress, type EngineAddress } from '../engine/index.ts';
@@ -25,6 +26,8 @@ export interface DaemonOptions {
   readonly tls?: TlsFiles;
   readonly engine: EngineAddress;
   readonly store: StoreChoice;
+  /** Whether it may keep the state for managers elsewhere. */
+  readonly storeMember: StoreMember;
   readonly stateDir: string;
   /** Instead of what the swarm's spec says. */
   readonly heartbeatNs?: number;
@@ -45,6 +48,7 @@ export function daemonOptions(values: FlagValues): DaemonOptions {
   for (const address of listen) if (!tls && !withoutTls) refuseExposed(address);
   const engine = parseEngineAddress(values.text('engine'));
   refuseSelf(engine, listen);
+  const store = storeOf(values);
   const heartbeatNs = heartbeatOf(values.text('dispatcher-heartbeat'));
   return {
     listen,
@@ -52,7 +56,8 @@ export function daemonOptions(values: FlagValues): DaemonOptions {
     open: withoutTls,
     ...(tls ? { tls } : {}),
     engine,
-    store: storeOf(values),
+    store,
+    storeMember: storeMemberOf(values, store),
     stateDir: stateDirOf(values),
     balancer: balancerOf(values.text('balancer')),
     ...(heartbeatNs === undefined ? {} : { heartbeatNs }),
@@ -119,6 +124,14 @@ function storeOf(values: FlagValues): StoreChoice {
   if (Object.values(files).some((file) => file !== ''))
     throw new SwarmError('invalid', '--store-cacert, --store-cert and --store-key are for --store etcd://…');
   return { kind };
+}
+
+function storeMemberOf(values: FlagValues, { kind }: StoreChoice): StoreMember {
+  if (!values.isSet('store-member')) return 'auto';
+  if (!values.bool('store-member')) return 'never';
+  if (kind !== 'sqlite')
+    throw new SwarmError('invalid', '--store-member is for an etcd of the managers’ own, not with --store');
+  return 'wanted';
 }
 
 function etcdPlaceOf(text: string, files: { ca: string; cert: string; key: string }): EtcdPlace {

@@ -6,10 +6,13 @@ import { childLog, type Logger } from '../base/log.ts';
 import {
   createEnsembleCa,
   findEtcd,
+  listMembers,
+  localEndpoint,
   LocalMember,
   MemberFolder,
   prepareFirst,
   prepareJoining,
+  removeMember,
   USUAL_PORTS,
   type Admission,
   type EnsembleCa,
@@ -21,6 +24,8 @@ import type { StateFolder } from './state-folder.ts';
 interface World {
   readonly times: Times;
   readonly log: Logger;
+  /** Called when the others have removed the member of this host. */
+  readonly onRemoved: () => void;
 }
 
 /** A new member, or the only one, serves by then. */
@@ -46,6 +51,19 @@ export class OwnEtcd {
   /** Whether this host has a member. */
   get isThere(): boolean {
     return this.#folder.hasMember;
+  }
+
+  /** The node for which it has one beside which no manager runs, also where the others have removed it. */
+  get witnessId(): string | undefined {
+    const config = this.#folder.read();
+    return config?.witness === true ? config.name : undefined;
+  }
+
+  /** Has the member that is there go on beside a manager, or without one. */
+  beWitness(witness: boolean): void {
+    const config = this.#folder.read();
+    if (this.#member) this.#member.beWitness(witness);
+    else if (config) this.#folder.write({ ...config, witness });
   }
 
   get ca(): EnsembleCa {
@@ -81,10 +99,17 @@ export class OwnEtcd {
   }
 
   /** Makes this host one of an etcd that has admitted it. */
-  async come(name: string, host: string, admission: Admission, ca: EnsembleCa): Promise<LocalMember> {
+  async come(
+    name: string,
+    host: string,
+    admission: Admission,
+    ca: EnsembleCa,
+    { witness = false }: { readonly witness?: boolean } = {},
+  ): Promise<LocalMember> {
     await findEtcd();
     await this.stop();
-    prepareJoining(this.#folder, memberOf(name, host), admission, ca);
+    const member = memberOf(name, host);
+    prepareJoining(this.#folder, witness ? { ...member, witness } : member, admission, ca);
     return this.#serving(SERVES_MS);
   }
 
@@ -118,14 +143,16 @@ export class OwnEtcd {
   async #serving(limitMs: number): Promise<LocalMember> {
     const { times, log } = this.#world;
     if (!this.#member) {
-      const member = new LocalMember({
+      const member: LocalMember = new LocalMember({
         folder: this.#folder,
         program: await findEtcd(),
         times,
         log: childLog(log, 'etcd'),
         onFailed: (error) => {
+          if (this.#member !== member) return;
           if (error instanceof SwarmError && error.code === 'conflict') this.#isRemoved = true;
           log.warn({ err: messageOf(error) }, 'The member of etcd of this host does not go on');
+          if (this.#isRemoved) this.#world.onRemoved();
         },
       });
       this.#isRemoved = false;
@@ -154,17 +181,37 @@ export class OwnEtcd {
   }
 
   /**
-   * Ends it for good, with all that it has: as soon as the others have removed it, or after a while where nobody does. At once where
-   * `alone` says that there are no others.
+   * Ends it for good, with all that it has: as soon as the others have removed it, which they are asked for, or after a while where
+   * nobody does. At once where `alone` says that there are no others.
    */
   async leave({ alone }: { readonly alone: boolean }): Promise<void> {
-    const { times } = this.#world;
-    const endMs = times.nowMs() + REMOVED_MS;
-    if (this.#member && !alone)
-      while (!this.#isRemoved && times.nowMs() < endMs)
-        await times.pause(LOOK_MS, new AbortController().signal);
+    if (this.#member && !this.#isRemoved && !alone) await this.#untilRemoved(this.#member);
     await this.stop();
     this.#folder.wipe();
+  }
+
+  async #untilRemoved(member: LocalMember): Promise<void> {
+    const { times, log } = this.#world;
+    const endMs = times.nowMs() + REMOVED_MS;
+    const over = new AbortController();
+    const { name, others = [] } = member.config;
+    const client = member.clientOf([localEndpoint(member.config), ...others]);
+    const asking = (async () => {
+      const asked = { signal: over.signal, limitMs: REMOVED_MS };
+      const own = (await listMembers(client, asked)).find((one) => one.name === name);
+      if (own) await removeMember(client, own.id, asked);
+    })().catch((error: unknown) => {
+      // The leader does it as well.
+      if (!over.signal.aborted)
+        log.debug(
+          { err: messageOf(error) },
+          'The member of etcd of this host could not be removed by itself',
+        );
+    });
+    while (!this.#isRemoved && times.nowMs() < endMs) await times.pause(LOOK_MS, over.signal);
+    over.abort();
+    await asking;
+    client.close();
   }
 
   /** Removes what a move that was cut off has left; nothing of it is anybody's state. */

@@ -24,6 +24,7 @@ import {
   type EtcdClient,
   type SqliteBackend,
 } from '../store/index.ts';
+import type { StoreAccess, StoreMember } from '../manager/index.ts';
 import type { OwnEtcd } from './own-etcd.ts';
 import { ensembleKeeping } from './ensemble-keeping.ts';
 import { openSharedState, type SharedWorld } from './shared-state.ts';
@@ -37,6 +38,8 @@ export interface OwnWorld extends SharedWorld {
   readonly etcd: OwnEtcd;
   /** A second manager wants in: the state is to move to where it can share it. Resolves when it is on its way, rejects where it can't. */
   readonly onWanted: () => Promise<void>;
+  /** As this host's user says. */
+  readonly storeMember: StoreMember;
 }
 
 const PREFIX = '/skep';
@@ -70,7 +73,7 @@ class OwnStates implements States {
 
   get hasOwn(): boolean {
     const { folder, etcd } = this.#world;
-    return folder.hasDatabase || etcd.isThere;
+    return folder.hasDatabase || (etcd.isThere && etcd.witnessId === undefined);
   }
 
   async open(): Promise<HostState> {
@@ -114,7 +117,14 @@ class OwnStates implements States {
     const { etcd } = this.#world;
     const { token, initialCluster, ca: certPem, caKey: keyPem } = access;
     const admission = { token, initialCluster };
-    const member = await etcd.come(local.nodeId, local.advertise.host, admission, { certPem, keyPem });
+    const goOn = (): ReturnType<typeof etcd.serving> => {
+      etcd.beWitness(false);
+      return etcd.serving(local.advertise.host);
+    };
+    const member =
+      initialCluster === '' && etcd.isThere
+        ? await goOn()
+        : await etcd.come(local.nodeId, local.advertise.host, admission, { certPem, keyPem });
     await this.#untilVote(member, access.endpoints);
     // As long as it has no vote it answers no question about the state.
     return this.#openShared(member, member.clientOf(access.endpoints));
@@ -184,6 +194,49 @@ class OwnStates implements States {
     }
   }
 
+  get witnessId(): string | undefined {
+    return this.#world.etcd.witnessId;
+  }
+
+  get isReleased(): boolean {
+    const { etcd } = this.#world;
+    return etcd.witnessId !== undefined && etcd.isRemoved;
+  }
+
+  async stepDown(): Promise<void> {
+    const { etcd, storeMember } = this.#world;
+    if (storeMember === 'never' || etcd.isRemoved || !etcd.isThere) await etcd.leave({ alone: false });
+    else etcd.beWitness(true);
+  }
+
+  async witness(local: LocalConfig | undefined, access?: StoreAccess): Promise<void> {
+    const { etcd, log } = this.#world;
+    if (!local || !access) {
+      if (etcd.witnessId === undefined) return;
+      const member = await etcd.serving(local?.advertise.host ?? '').catch((error: unknown) => {
+        log.warn({ err: messageOf(error) }, 'The member of etcd of this host does not serve yet');
+      });
+      if (member && local) void this.#tellPeerUrl(member);
+      return;
+    }
+    const { token, initialCluster, ca: certPem, caKey: keyPem } = access;
+    const { nodeId, advertise } = local;
+    const ca = { certPem, keyPem };
+    await etcd.come(nodeId, advertise.host, { token, initialCluster }, ca, { witness: true });
+    log.info({ node: nodeId }, 'This host is a witness: it keeps the state, and runs no manager');
+  }
+
+  /** For a host without a manager, which has just found out its address. Never rejects. */
+  async #tellPeerUrl(own: LocalMember): Promise<void> {
+    const { times, log } = this.#world;
+    const client = own.client();
+    await tellPeerUrl(
+      { client, own, clock: times, log: childLog(log, 'etcd') },
+      AbortSignal.timeout(VOTE_MS),
+    );
+    client.close();
+  }
+
   async alone(): Promise<void> {
     const { etcd } = this.#world;
     if (etcd.isThere) await etcd.alone();
@@ -193,10 +246,10 @@ class OwnStates implements States {
     return Promise.resolve('');
   }
 
-  async etcd(): Promise<Pick<Means, 'etcdVersion' | 'obstacle'>> {
-    const { etcd } = this.#world;
+  async etcd(): Promise<Omit<Means, 'storeClusterId'>> {
+    const { etcd, storeMember } = this.#world;
     const obstacle = await etcd.requirePorts().then(() => '', messageOf);
-    return { etcdVersion: await etcd.version(), obstacle };
+    return { etcdVersion: await etcd.version(), obstacle, storeMember };
   }
 
   async erase(): Promise<void> {

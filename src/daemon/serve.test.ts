@@ -24,6 +24,7 @@ test('a daemon that forgets its state takes no folder that has one', async () =>
     open: false,
     engine: parseEngineAddress(`unix://${join(disk, 'engine.sock')}`),
     store: { kind: 'memory' },
+    storeMember: 'auto',
     balancer: 'off',
     stateDir: disk,
   };

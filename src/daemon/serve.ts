@@ -25,7 +25,7 @@ import { ManagerPeers } from './manager-peers.ts';
 import { RecentEvents } from './recent-events.ts';
 import { memoryStates } from './memory-states.ts';
 import { OwnEtcd } from './own-etcd.ts';
-import { ownStates } from './own-states.ts';
+import { ownStates, type OwnWorld } from './own-states.ts';
 import type { SharedWorld } from './shared-state.ts';
 import { StateFolder } from './state-folder.ts';
 import type { States } from './states.ts';
@@ -55,6 +55,8 @@ export async function serve(
     ...{ times, log, keyring },
     askUnlockKey: (signal) => unlockKeyOf(life.swarm, atLeader, signal),
     onWanted: () => life.share(),
+    onRemoved: () => void life.endWitness({ always: false }),
+    storeMember: options.storeMember,
   });
   const life: SwarmLife = new SwarmLife({
     folder,
@@ -94,10 +96,14 @@ export async function serve(
   };
   const admin = await serveAdmin(folder, context).catch(undo);
   const server = await listen(options, context, env).catch(undo);
+  if (options.storeMember === 'wanted') void warnIfUnable(life, log);
   const attendance = new Attendance({
     ...{ engine, peers, times, log },
     swarm: () => life.swarm,
     means: () => life.means(),
+    witness: (node, wanted) => life.witness(node, wanted),
+    isWitness: () => life.isWitness,
+    onLeft: () => life.endWitness({ always: true }),
     become: (node) => life.become(node),
   });
   const following = Promise.all([
@@ -127,6 +133,13 @@ export async function serve(
   await engine.close();
 }
 
+/** Whoever wants this host to keep the state hears at once what keeps it from that. */
+async function warnIfUnable(life: SwarmLife, log: Logger): Promise<void> {
+  const { etcdVersion, obstacle } = await life.means();
+  if (etcdVersion === '') log.warn('--store-member needs etcd on this host: apt-get install etcd-server');
+  else if (obstacle !== '') log.warn({ reason: obstacle }, 'This host can’t be a --store-member now');
+}
+
 /** A host goes on with the store that it began with. */
 function refuseOtherStore({ store, stateDir }: DaemonOptions, folder: StateFolder): void {
   const { store: kept } = folder.readLocal() ?? {};
@@ -152,7 +165,7 @@ function refuseOtherStore({ store, stateDir }: DaemonOptions, folder: StateFolde
 function statesOf(
   store: DaemonOptions['store'],
   folder: StateFolder,
-  world: SharedWorld & { readonly onWanted: () => Promise<void> },
+  world: SharedWorld & Pick<OwnWorld, 'onWanted' | 'storeMember'> & { readonly onRemoved: () => void },
 ): States {
   if (store.kind === 'etcd') return etcdStates(store.place, world);
   if (store.kind === 'memory') return memoryStates(world);

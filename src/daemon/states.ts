@@ -52,12 +52,20 @@ export interface States {
    * state is as it was then.
    */
   move(local: LocalConfig, clusterId: string): Promise<StateMove>;
+  /** The node as which this host keeps the state for managers elsewhere, and runs none; undefined where it does not. */
+  readonly witnessId: string | undefined;
+  /** It does no more, by the others' word; `forget` what it has of it. */
+  readonly isReleased: boolean;
+  /** Has it do so, as the managers say; without `access` it goes on where it does, at `local`’s address. Never waits for the others. */
+  witness(local: LocalConfig | undefined, access?: StoreAccess): Promise<void>;
+  /** Keeps what this host has as a manager that is none any more, if the others may want it, until they say. The state is closed. */
+  stepDown(): Promise<void>;
   /** Has this host go on without the other managers that share the state, which are lost; `open` gives it then. */
   alone(): Promise<void>;
   /** The swarm whose state managers share in this store; '' where there is none, or none is shared. */
   sharedClusterId(): Promise<string>;
-  /** The version of this host's etcd, for a state that managers keep themselves; '' where there is none. And what keeps it from that. */
-  etcd(): Promise<Pick<Means, 'etcdVersion' | 'obstacle'>>;
+  /** This host's etcd, for a state that managers keep themselves. */
+  etcd(): Promise<Omit<Means, 'storeClusterId'>>;
   /** Removes the state of a swarm whose last manager leaves; what lies in the state folder goes with that. */
   erase(clusterId: string): Promise<void>;
   /** Forgets what this host has of a state that others go on with. */

@@ -167,6 +167,8 @@ export class SwarmLife {
       const local = { nodeId: newId(), store: states.kind, ...(await this.#addresses(request)) };
       folder.make();
       folder.wipe();
+      // Of a swarm that its engine has left.
+      if (states.witnessId !== undefined) await states.erase('');
       const cluster = await this.#newCluster(request);
       let isMade = false;
       try {
@@ -229,6 +231,7 @@ export class SwarmLife {
         throw explainListenError(error);
       }
       log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Joined a swarm as a manager');
+      for (const warning of answer.warnings) log.warn({ node: local.nodeId }, warning);
       return 'manager';
     });
   }
@@ -241,21 +244,17 @@ export class SwarmLife {
     const { folder, states, peers, log } = this.#options;
     await this.#inTurn(async () => {
       if (this.#running || this.#trouble !== undefined) return;
-      const [manager = ''] = node.place.managers;
-      const listen = { host: '0.0.0.0', port: SWARM_PORT };
-      const advertise = { host: await peers.localAddress(manager), port: SWARM_PORT };
-      const source = sourceOf(advertise.host, { addresses: systemAddresses() });
-      const local = {
-        ...{ nodeId: node.place.nodeId, store: states.kind, listen, advertise, dataPath: '' },
-        ...(source ? { source } : {}),
-      };
-      const { unlockKey, access } = await peers.become(node, local, await this.means());
+      const local = await this.#localOf(node);
+      const keepsMember = states.witnessId === local.nodeId && !states.isReleased;
+      const asked = await peers.become(node, local, await this.means(), { keepsMember });
+      const { unlockKey, access, warnings } = asked;
       this.#offer(unlockKey);
       folder.make();
       folder.wipe();
       folder.writeLocal(local);
       (await this.#begin(await states.enter(local, access), local)).follow();
       log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Manager of a swarm');
+      for (const warning of warnings) log.warn({ node: local.nodeId }, warning);
     }).catch(async (error: unknown) => {
       if (folder.readLocal() === undefined) throw error;
       log.warn({ err: messageOf(error) }, 'This host could not begin to manage; it is tried again');
@@ -278,6 +277,59 @@ export class SwarmLife {
       seen = next;
       await times.pause(ADDRESS_LOOK_MS, signal);
     }
+  }
+
+  /** Has this host, which is a node, keep the state for the managers without being one, or no more. */
+  witness(node: WorkerNode, wanted: boolean): Promise<void> {
+    return this.#inTurn(async () => {
+      const { states, peers } = this.#options;
+      if (this.#running || this.#trouble !== undefined) return;
+      const { nodeId } = node.place;
+      if (states.witnessId !== undefined && (!wanted || states.isReleased || states.witnessId !== nodeId))
+        await this.#forgetWitness();
+      if (!wanted) return;
+      const local = await this.#localOf(node);
+      // The host may have got another address.
+      if (states.witnessId === nodeId) return states.witness(local);
+      const means = await this.means();
+      if (means.storeMember === 'never') return;
+      const { access } = await peers.become(node, local, means, { witness: true });
+      await states.witness(local, access);
+    });
+  }
+
+  /** Whether this host keeps the state for managers elsewhere, and runs none. */
+  get isWitness(): boolean {
+    return !this.#running && this.#options.states.witnessId !== undefined;
+  }
+
+  /** This host is a witness no more: the others have removed it, or its engine has left their swarm (`always`). Never rejects. */
+  async endWitness({ always }: { readonly always: boolean }): Promise<void> {
+    await this.#inTurn(async () => {
+      const { states } = this.#options;
+      if (this.isWitness && (always || states.isReleased)) await this.#forgetWitness();
+    }).catch((error: unknown) => {
+      this.#options.log.error({ err: messageOf(error) }, 'What a witness has could not be removed');
+    });
+  }
+
+  async #forgetWitness(): Promise<void> {
+    const { states, log } = this.#options;
+    const node = states.witnessId;
+    await states.forget();
+    log.info({ node }, 'This host is no witness any more');
+  }
+
+  async #localOf({ place }: WorkerNode): Promise<LocalConfig> {
+    const { peers, states } = this.#options;
+    const [manager = ''] = place.managers;
+    const listen = { host: '0.0.0.0', port: SWARM_PORT };
+    const advertise = { host: await peers.localAddress(manager), port: SWARM_PORT };
+    const source = sourceOf(advertise.host, { addresses: systemAddresses() });
+    return {
+      ...{ nodeId: place.nodeId, store: states.kind, listen, advertise, dataPath: '' },
+      ...(source ? { source } : {}),
+    };
   }
 
   /** Ends the swarm of this host and forgets it; its engine leaves too. Throws `no-manager` in Docker's words. */
@@ -465,7 +517,9 @@ export class SwarmLife {
   async #resume(): Promise<void> {
     const { folder, states, engine, log } = this.#options;
     const before = folder.readLocal();
-    if (this.#running || !(states.hasOwn || (before && states.kind === 'etcd'))) return;
+    if (this.#running) return;
+    if (states.witnessId !== undefined) return states.witness(undefined);
+    if (!(states.hasOwn || (before && states.kind === 'etcd'))) return;
     const kept = before && (await this.#located(before));
     if (kept && kept !== before) {
       if (kept.advertise.host !== before.advertise.host)
@@ -480,7 +534,7 @@ export class SwarmLife {
     if (!state.isOwn && own?.role !== 'manager') {
       await state.close();
       if (!own) return this.#say(REMOVED);
-      await states.forget();
+      await states.stepDown();
       folder.wipe();
       return this.#say(undefined);
     }
@@ -520,7 +574,7 @@ export class SwarmLife {
       if (!running) return;
       const { folder, states, log } = this.#options;
       await this.#end();
-      await states.forget();
+      await (how === 'demoted' ? states.stepDown() : states.forget());
       if (how === 'demoted') folder.wipe();
       else this.#say(REMOVED);
       log.info({ node: running.local.nodeId }, how === 'demoted' ? 'This host is a worker now' : REMOVED);

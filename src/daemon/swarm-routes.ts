@@ -45,9 +45,11 @@ export const leaveAsWorker: DaemonHandler = async (call, context) => {
     queryFlag(call.query, 'force') ? '/swarm/leave?force=1' : '/swarm/leave',
   );
   const refusal = refusalOf(answer);
-  if (refusal === undefined) await balancing.changed();
-  if (refusal === undefined) call.empty(200);
-  else call.refuse(answer.status, refusal);
+  if (refusal === undefined) {
+    void life.endWitness({ always: true });
+    await balancing.changed();
+    call.empty(200);
+  } else call.refuse(answer.status, refusal);
 };
 
 /** `POST /swarm/leave` */

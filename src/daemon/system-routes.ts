@@ -10,6 +10,7 @@ import {
   type DaemonContext,
   type ManagerHandler,
 } from './daemon-context.ts';
+import { isWitness, TWO_MANAGERS } from '../model/index.ts';
 import type { ManagedSwarm } from './managed-swarm.ts';
 import { engineDown } from './pass.ts';
 
@@ -48,13 +49,10 @@ export const info: ManagerHandler = async (call, { engine, balancing }, swarm) =
 
 /** Docker's words: both are needed. */
 function twoManagers({ state, store }: ManagedSwarm): string[] {
-  let managers = 0;
-  for (const { role } of store.view.all('node')) if (role === 'manager') managers += 1;
-  return state.needsMajority && managers === 2 ? [TWO_MANAGERS] : [];
+  let votes = 0;
+  for (const node of store.view.all('node')) if (node.role === 'manager' || isWitness(node)) votes += 1;
+  return state.needsMajority && votes === 2 ? [`WARNING: ${TWO_MANAGERS}`] : [];
 }
-
-const TWO_MANAGERS =
-  'WARNING: Running Swarm in a two-manager configuration. This configuration provides no fault tolerance, and poses a high risk to lose control over the cluster: add a third manager.';
 
 /** Answers with the engine's `/info`, and with what is to be said of the swarm instead of what the engine says. */
 export async function answerInfo(

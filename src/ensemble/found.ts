@@ -6,6 +6,8 @@ import { peerUrl, type MemberPlace } from './places.ts';
 /** A member that is to be: its name in etcd is its node's id. */
 export interface NewMember extends MemberPlace {
   readonly name: string;
+  /** No manager is to run beside it. */
+  readonly witness?: boolean;
 }
 
 /** What a host has to be told to come into an etcd that is there. */

@@ -16,7 +16,15 @@ export {
   type MembersAsked,
 } from './members.ts';
 export { runPromotion, type PromotionOptions } from './promote-learners.ts';
-export { clientUrl, endpointOf, peerUrl, USUAL_PORTS, type MemberPlace, type Ports } from './places.ts';
+export {
+  clientUrl,
+  endpointOf,
+  localEndpoint,
+  peerUrl,
+  USUAL_PORTS,
+  type MemberPlace,
+  type Ports,
+} from './places.ts';
 export { forgetHistory, type RoomOptions } from './room.ts';
 export { tellPeerUrl, type TellOptions } from './tell-peer-url.ts';
 export {

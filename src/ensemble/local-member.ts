@@ -115,6 +115,11 @@ export class LocalMember {
     if (this.#config.others?.join() !== others.join()) this.#keep({ ...this.#config, others });
   }
 
+  /** A manager runs beside it, or none does: for the next start of swarmd. */
+  beWitness(witness: boolean): void {
+    this.#keep({ ...this.#config, witness });
+  }
+
   /** Goes to another address, with certificates for it. The others have to be told as well: `setPeerUrl`. */
   async move(place: Partial<MemberPlace>): Promise<void> {
     this.#keep({ ...this.#config, ...place });

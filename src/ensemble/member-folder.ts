@@ -18,6 +18,8 @@ export interface MemberConfig extends MemberPlace {
   readonly comesInto: 'new' | 'existing';
   /** It goes on alone at its next start: the others are lost. */
   readonly alone?: boolean;
+  /** No manager runs beside it. */
+  readonly witness?: boolean;
   /** `host:port` where managers reach the others, as they were known last. */
   readonly others?: readonly string[];
 }
@@ -92,7 +94,8 @@ export class MemberFolder {
 }
 
 function configOf(value: unknown): MemberConfig {
-  const { name, token, initialCluster, comesInto, alone, others, host, listen, ports } = asObject(value);
+  const { name, token, initialCluster, comesInto, alone, witness, others, host, listen, ports } =
+    asObject(value);
   const { client, peer } = asObject(ports);
   const config: MemberConfig = {
     name: asString(name),
@@ -103,6 +106,7 @@ function configOf(value: unknown): MemberConfig {
     listen: asString(listen),
     ports: { client: asNumber(client), peer: asNumber(peer) },
     ...(alone === true ? { alone } : {}),
+    ...(witness === true ? { witness } : {}),
     ...(Array.isArray(others) ? { others: asStrings(others) } : {}),
   };
   if (config.name === '' || config.host === '' || config.ports.client === 0)

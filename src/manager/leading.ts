@@ -11,13 +11,15 @@ import {
   runPlacing,
   runReaper,
 } from '../orchestrator/index.ts';
-import type { Node } from '../model/index.ts';
+import { isWitness, type Node } from '../model/index.ts';
 import { runSealing, type LoopContext } from '../store/index.ts';
+import { managersOf } from './dismiss.ts';
 import { runLoops } from './loops.ts';
 import { runManagerAddresses, type ShownManagers } from './manager-addresses.ts';
 import { ManagerList } from './manager-list.ts';
-import { createManagersService, type ManagersOptions } from './managers-service.ts';
+import { createManagersService, type ManagersOptions, type WorkerHost } from './managers-service.ts';
 import { runRoles } from './roles.ts';
+import { showWitness } from './witness-label.ts';
 
 /** What the manager that leads does, for one term. */
 export interface Leading {
@@ -39,7 +41,23 @@ export interface StoreKeeping extends Pick<ManagersOptions, 'admit' | 'objection
   /** Takes what a manager keeps of the store away from it, before it is none any more. Rejects where that can't be now. */
   readonly release: (node: Node) => Promise<void>;
   /** What the manager that leads does for the store, until the signal fires. */
-  readonly care: (isManager: (nodeId: string) => boolean, signal: AbortSignal) => Promise<void>;
+  readonly care: (swarm: CaredSwarm, signal: AbortSignal) => Promise<void>;
+}
+
+/** What follows of the swarm for its store, and back. */
+export interface CaredSwarm {
+  isManager(nodeId: string): boolean;
+  isNode(nodeId: string): boolean;
+  /** How many managers it has. */
+  readonly managers: number;
+  /** Hosts of workers whose swarmd is heard of, who came first first. */
+  readonly hosts: readonly WorkerHost[];
+  /** The node that is shown as the witness. */
+  readonly witness: string | undefined;
+  /** Has that node be the witness, and no other. */
+  wishWitness(nodeId: string | undefined): void;
+  /** Has that node, and no other, be shown as the witness. */
+  showWitness(nodeId: string | undefined): Promise<void>;
 }
 
 export interface LeadingParts {
@@ -79,7 +97,21 @@ export function beginLeading(
     admit: keeping.admit,
     objection: keeping.objection,
   });
-  const isManager = (id: string): boolean => store.view.get('node', id)?.role === 'manager';
+  const cared: CaredSwarm = {
+    isManager: (id) => store.view.get('node', id)?.role === 'manager',
+    isNode: (id) => store.view.get('node', id) !== undefined,
+    get managers() {
+      return managersOf(store.view);
+    },
+    get hosts() {
+      return service.hosts;
+    },
+    get witness() {
+      return [...store.view.all('node')].find(isWitness)?.id;
+    },
+    wishWitness: (id) => service.wishWitness(id),
+    showWitness: (id) => showWitness(store, id),
+  };
   const running = runLoops(
     context,
     {
@@ -96,7 +128,7 @@ export function beginLeading(
       sealing: (ended) => runSealing(context, ended),
       addresses: (ended) => runManagerAddresses(context, there, ended),
       roles: (ended) => runRoles(context, keeping.release, ended),
-      store: (ended) => untilAborted(keeping.care(isManager, ended), ended),
+      store: (ended) => untilAborted(keeping.care(cared, ended), ended),
     },
     signal,
   );

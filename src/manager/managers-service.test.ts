@@ -4,11 +4,13 @@ import { SYSTEM_TIMES } from '../base/clock.ts';
 import { SwarmError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { createLog } from '../base/log.ts';
-import { createCluster, DEFAULT_CLUSTER_SPEC, fetchRoot } from '../ca/index.ts';
-import { newManagerNode } from '../model/index.ts';
+import { createCluster, DEFAULT_CLUSTER_SPEC, fetchRoot, issueManagerCertificate } from '../ca/index.ts';
+import { newManagerNode, type Cluster } from '../model/index.ts';
 import { memoryBackend, openStore, soleLead, type Store } from '../store/index.ts';
 import { connectJoining, connectManagers } from '../swarmkit/index.ts';
+import type { CaredSwarm } from './leading.ts';
 import { startManager, type Manager } from './manager.ts';
+import type { StoreAccess, StoreMember } from './managers-service.ts';
 
 /** A manager over a state in memory, with its port on loopback, and joiners that come to it. */
 const OWN = newId();
@@ -18,6 +20,10 @@ const OTHER_STORE = 'the other managers keep the state elsewhere';
 let store: Store;
 let manager: Manager;
 let addr: string;
+/** What hosts are let in with; undefined where they know it by themselves. */
+let access: StoreAccess | undefined;
+/** As the store's keeper sees the swarm. */
+let cared: CaredSwarm | undefined;
 /** Added to the time that has passed. */
 let laterMs = 0;
 const times = {
@@ -28,6 +34,7 @@ const times = {
 
 beforeEach(async () => {
   const log = createLog('fatal');
+  access = cared = undefined;
   store = await openStore(memoryBackend(), {
     nowMs: () => Date.now(),
     onFault: (error) => {
@@ -53,11 +60,14 @@ beforeEach(async () => {
         admit: (_id, candidate) => {
           const why = objection(candidate);
           return why === undefined
-            ? Promise.resolve(undefined)
+            ? Promise.resolve(access)
             : Promise.reject(new SwarmError('conflict', why));
         },
         release: () => Promise.resolve(),
-        care: () => Promise.resolve(),
+        care: (swarm) => {
+          cared = swarm;
+          return Promise.resolve();
+        },
       },
       there: { all: () => [], listen: () => () => undefined },
       onApi: (_request, response) => void response.destroy(),
@@ -157,4 +167,104 @@ test('a node that is to be a worker is made one, and is not promoted without a s
   // Hosts that are still to come back from a former leader are waited for, and those that have just joined.
   laterMs += 60_000;
   await expect(manager.leading?.whyNoManager(nodeId)).resolves.toContain('no swarmd is heard of on its host');
+});
+
+const ACCESS: StoreAccess = {
+  endpoints: ['127.0.0.1:2387'],
+  prefix: '/skep',
+  ca: 'ca',
+  caKey: 'key',
+  token: 'token',
+  initialCluster: 'a=https://127.0.0.1:2388',
+};
+
+/** The swarmd of a new worker, which attends until the returned `end` is called; `wish` gives what it is told next. */
+async function attendingWorker(storeMember: StoreMember) {
+  const id = newId();
+  await store.update((tx) => {
+    const node = newManagerNode({ id, addr: '', availability: 'active' });
+    tx.create('node', { ...node, role: 'worker', spec: { ...node.spec, role: 'worker' } });
+  });
+  const cluster = store.view.cluster() as Cluster;
+  const link = connectManagers(addr, await issueManagerCertificate(cluster, id, Date.now()));
+  const ended = new AbortController();
+  const candidate = { ...CANDIDATE, storeMember };
+  const wishes = link.client.attend({ candidate }, { signal: ended.signal })[Symbol.asyncIterator]();
+  const listen = () => {
+    const next = wishes.next();
+    next.catch(() => undefined); // it ends with the connection
+    return next;
+  };
+  let next = listen();
+  const wish = async () => {
+    const told = await next;
+    next = listen();
+    return told.value as { manager: boolean; witness: boolean };
+  };
+  return {
+    ...{ id, wish },
+    become: (witness: boolean) => link.client.become({ candidate, witness }),
+    end: () => {
+      ended.abort();
+      link.close();
+    },
+  };
+}
+
+test('a worker is told to be the witness, comes to the store and gets no unlock key', async () => {
+  access = ACCESS;
+  const unlockKey = await store.update((tx) => {
+    const cluster = tx.cluster();
+    if (cluster) tx.update('cluster', { ...cluster, spec: { ...cluster.spec, autoLockManagers: true } });
+    return store.lock.begin(tx);
+  });
+  const worker = await attendingWorker('auto');
+  try {
+    const first = worker.wish();
+    await expect
+      .poll(() => cared?.hosts, { timeout: 10_000 })
+      .toMatchObject([{ id: worker.id, canKeep: true }]);
+    await expect(worker.become(true)).rejects.toThrow('is not to be a witness');
+    cared?.wishWitness(worker.id);
+    expect(await first).toMatchObject({ manager: false, witness: true });
+    const answer = await worker.become(true);
+    expect(answer).toMatchObject({ nodeId: worker.id, unlockKey: '', store: { token: 'token' } });
+    expect(store.view.get('node', worker.id)?.role).toBe('worker');
+    await cared?.showWitness(worker.id);
+    expect(cared?.witness).toBe(worker.id);
+    // As a manager it would get it.
+    expect((await join({})).unlockKey).not.toBe('');
+    cared?.wishWitness(undefined);
+    expect(await worker.wish()).toMatchObject({ manager: false, witness: false });
+  } finally {
+    worker.end();
+  }
+  expect(unlockKey).not.toBe('');
+});
+
+test('the second manager is warned where no host can be the witness', async () => {
+  access = ACCESS;
+  const worker = await attendingWorker('never');
+  try {
+    await expect
+      .poll(() => cared?.hosts, { timeout: 10_000 })
+      .toEqual([{ id: worker.id, canKeep: false, storeMember: 'never' }]);
+    expect((await join({})).warnings).toEqual([expect.stringContaining('two-manager configuration')]);
+    expect((await join({ candidate: { addr: '10.0.0.3:2377' } })).warnings).toEqual([]);
+  } finally {
+    worker.end();
+  }
+});
+
+test('the second manager is warned of nothing where a worker can be the witness, or the store is the user’s', async () => {
+  const nodeId = newId();
+  expect((await join({ nodeId })).warnings).toEqual([]);
+  access = ACCESS;
+  const worker = await attendingWorker('wanted');
+  try {
+    await expect.poll(() => cared?.hosts, { timeout: 10_000 }).toMatchObject([{ storeMember: 'wanted' }]);
+    expect((await join({ nodeId })).warnings).toEqual([]);
+  } finally {
+    worker.end();
+  }
 });

@@ -16,10 +16,10 @@ import { Bell } from '../base/bell.ts';
 import { SwarmError } from '../base/errors.ts';
 import { isHostPort } from '../base/host-port.ts';
 import { removeNode, sameSecret } from '../ca/index.ts';
-import { newManagerNode, type Availability, type Cluster, type Node } from '../model/index.ts';
+import { newManagerNode, TWO_MANAGERS, type Availability, type Cluster, type Node } from '../model/index.ts';
 import { LAYOUT, type LoopContext, type StoreEvent, type Tx } from '../store/index.ts';
 import { callerAddr, requireManager, requireNode } from '../swarmkit/index.ts';
-import { dismiss } from './dismiss.ts';
+import { dismiss, managersOf } from './dismiss.ts';
 
 /** What a host that could manage says of itself. */
 export interface Candidate {
@@ -33,6 +33,19 @@ export interface Candidate {
   readonly version: string;
   /** What keeps it from having a member of the managers' own etcd, in words; '' where nothing does. */
   readonly obstacle: string;
+  readonly storeMember: StoreMember;
+}
+
+/** Whether a host may keep a member of the managers' own etcd without managing: where they need one, before all others, or never. */
+export type StoreMember = 'auto' | 'wanted' | 'never';
+
+/** The host of a worker whose swarmd is heard of. */
+export interface WorkerHost {
+  /** Its node's. */
+  readonly id: string;
+  /** It could be the witness, and may. */
+  readonly canKeep: boolean;
+  readonly storeMember: StoreMember;
 }
 
 /** How a host that was let in reaches the state, in an etcd that managers keep themselves. */
@@ -45,7 +58,7 @@ export interface StoreAccess {
   readonly caKey: string;
   /** What tells this etcd from all others. */
   readonly token: string;
-  /** `name=url,…` of all members, the new one included. */
+  /** `name=url,…` of all members, the new one included; '' where the host goes on with the one that it has. */
   readonly initialCluster: string;
 }
 
@@ -60,7 +73,11 @@ export interface ManagersOptions {
    * Lets a host at the state, and says how it is reached: undefined where it knows by itself. Throws `conflict` or `unsupported`, in
    * words for the user who adds it, where it can't be.
    */
-  readonly admit: (nodeId: string, candidate: Candidate) => Promise<StoreAccess | undefined>;
+  readonly admit: (
+    nodeId: string,
+    candidate: Candidate,
+    how: { /** It has its member still, as the witness that it was. */ readonly keepsMember: boolean },
+  ) => Promise<StoreAccess | undefined>;
 }
 
 /** How managers come and go, at the one that leads. */
@@ -68,6 +85,10 @@ export interface ManagersService {
   readonly routes: (router: ConnectRouter) => void;
   /** Why a node can't be made a manager, in words for the user; undefined where it can. Waits for hosts that are still to come back. */
   whyNoManager(nodeId: string): Promise<string | undefined>;
+  /** Hosts of workers whose swarmd is heard of, who came first first. */
+  readonly hosts: readonly WorkerHost[];
+  /** Has one of them be the witness, and no other; none where undefined. */
+  wishWitness(nodeId: string | undefined): void;
   close(): void;
 }
 
@@ -75,6 +96,7 @@ export interface ManagersService {
 const NO_TOKEN = 'A valid join token is necessary to join this cluster';
 const NO_SWARMD =
   'no swarmd is heard of on its host; start swarmd there, beside its engine, and promote it again';
+const STORE_MEMBERS: readonly StoreMember[] = ['auto', 'wanted', 'never'];
 const AVAILABILITIES: readonly string[] = ['active', 'pause', 'drain'];
 /** Hosts come back to a new leader within this: a connection that died in silence is found out after ten seconds. */
 const SETTLE_MS = 15_000;
@@ -98,6 +120,8 @@ class LeadersManagers implements ManagersService {
   readonly #options: ManagersOptions;
   readonly #attending = new Map<string, Attending>();
   readonly #unwatch: () => void;
+  #witness: string | undefined;
+  #knowsWitness = false;
   /** Until then hosts are coming back from the former leader. */
   readonly #settledMs: number;
 
@@ -137,6 +161,24 @@ class LeadersManagers implements ManagersService {
     return outdated(attending.candidate) ?? this.#options.objection(attending.candidate);
   }
 
+  get hosts(): readonly WorkerHost[] {
+    const { view } = this.#context.store;
+    return [...this.#attending].flatMap(([id, { candidate }]) => {
+      const node = view.get('node', id);
+      if (node?.role !== 'worker') return [];
+      const { storeMember } = candidate;
+      const isWilling = node.spec.role === 'worker' && storeMember !== 'never';
+      return { id, storeMember, canKeep: isWilling && this.#options.objection(candidate) === undefined };
+    });
+  }
+
+  wishWitness(nodeId: string | undefined): void {
+    if (this.#knowsWitness && this.#witness === nodeId) return;
+    this.#knowsWitness = true;
+    this.#witness = nodeId;
+    for (const { changed } of this.#attending.values()) changed.ring();
+  }
+
   close(): void {
     this.#unwatch();
   }
@@ -162,7 +204,7 @@ class LeadersManagers implements ManagersService {
       if (isThere) await store.update((tx) => removeNode(tx, nodeId, this.#context.times.wallMs()));
       return create(JoinResponseSchema);
     }
-    const access = await this.#admit(nodeId, candidate);
+    const access = await this.#admit(nodeId, candidate, { keepsMember: false });
     await store.update((tx) => {
       if (this.#requireUnused(nodeId, candidate.addr, tx)) return;
       const row = { id: nodeId, addr: candidate.addr, availability: availability as Availability };
@@ -186,12 +228,15 @@ class LeadersManagers implements ManagersService {
     const attending = { candidate: candidateOf(request.candidate), changed: new Bell() };
     this.#attending.set(id, attending);
     try {
-      for (let told: boolean | undefined; ;) {
+      for (let told = ''; ;) {
         const node = view.get('node', id);
         if (!node || this.#attending.get(id) !== attending) return;
-        const manager = node.spec.role === 'manager';
-        if (manager !== told) yield create(WishSchema, { manager });
-        told = manager;
+        const wish = { manager: node.spec.role === 'manager', witness: this.#witness === id };
+        // A leader that has just begun does not know yet who the witness is.
+        if (wish.manager || this.#knowsWitness) {
+          if (JSON.stringify(wish) !== told) yield create(WishSchema, wish);
+          told = JSON.stringify(wish);
+        }
         if (!(await attending.changed.heard(call.signal))) return;
       }
     } finally {
@@ -203,10 +248,15 @@ class LeadersManagers implements ManagersService {
     const { store, log } = this.#context;
     const { id } = requireNode(call, store.view);
     const candidate = candidateOf(request.candidate);
+    if (request.witness) {
+      if (this.#witness !== id) throw new SwarmError('conflict', `node ${id} is not to be a witness`);
+      const access = await this.#options.admit(id, candidate, { keepsMember: false });
+      return { ...this.#response(id, access, ''), unlockKey: '', warnings: [] };
+    }
     const isWanted = (node: Node | undefined): boolean => node?.spec.role === 'manager';
     const refusal = (): SwarmError => new SwarmError('conflict', `node ${id} is not to be a manager`);
     if (!isWanted(store.view.get('node', id))) throw refusal();
-    const access = await this.#admit(id, candidate);
+    const access = await this.#admit(id, candidate, request);
     await store.update((tx) => {
       const node = tx.get('node', id);
       if (!node || !isWanted(node)) throw refusal();
@@ -216,10 +266,12 @@ class LeadersManagers implements ManagersService {
     return this.#response(id, access, '');
   }
 
-  async #admit(nodeId: string, candidate: Candidate): Promise<StoreAccess | undefined> {
+  async #admit(
+    ...[nodeId, candidate, how]: Parameters<ManagersOptions['admit']>
+  ): Promise<StoreAccess | undefined> {
     const why = outdated(candidate);
     if (why !== undefined) throw new SwarmError('conflict', why);
-    return this.#options.admit(nodeId, candidate);
+    return this.#options.admit(nodeId, candidate, how);
   }
 
   async #dismiss(nodeId: string, remove: boolean): Promise<void> {
@@ -233,11 +285,19 @@ class LeadersManagers implements ManagersService {
   #response(nodeId: string, store: StoreAccess | undefined, engineToken: string): JoinResponse {
     const clusterId = this.#cluster().id;
     const unlockKey = this.#context.store.lock.keyInForce;
-    const answer = { nodeId, clusterId, engineToken, unlockKey };
+    const warnings = store ? this.#warnings() : [];
+    for (const warning of warnings) this.#context.log.warn({ node: nodeId }, warning);
+    const answer = { nodeId, clusterId, engineToken, unlockKey, warnings };
     return create(
       JoinResponseSchema,
       store ? { ...answer, store: { ...store, endpoints: [...store.endpoints] } } : answer,
     );
+  }
+
+  /** What the user of a manager that has come in is to know, where the managers' own etcd keeps the state. */
+  #warnings(): string[] {
+    const isAlright = managersOf(this.#context.store.view) !== 2 || this.hosts.some(({ canKeep }) => canKeep);
+    return isAlright ? [] : [TWO_MANAGERS];
   }
 
   #cluster(): Cluster {
@@ -262,6 +322,7 @@ function candidateOf(said: WireCandidate | undefined): Candidate {
     layout = 0,
     version = '',
     obstacle = '',
+    storeMember = '',
   } = said ?? {};
   if (!isHostPort(addr)) throw new SwarmError('invalid', `'${addr.slice(0, 64)}' is no address of a manager`);
   return {
@@ -271,5 +332,6 @@ function candidateOf(said: WireCandidate | undefined): Candidate {
     layout,
     version: version.slice(0, 64),
     obstacle: obstacle.slice(0, 256),
+    storeMember: STORE_MEMBERS.find((one) => one === storeMember) ?? 'auto',
   };
 }

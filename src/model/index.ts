@@ -20,6 +20,7 @@ export type {
   NodeStatus,
 } from './node.ts';
 export { newManagerNode } from './manager-node.ts';
+export { isWitness, TWO_MANAGERS, WITNESS_LABEL } from './witness.ts';
 export type {
   IpamConfig,
   IpamOptions,

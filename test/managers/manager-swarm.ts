@@ -120,6 +120,15 @@ export class ManagerSwarm implements AsyncDisposable {
     });
   }
 
+  /** Until a host shows that one as the witness; no one, where undefined. */
+  async witness(index: number, wanted: number | undefined): Promise<void> {
+    const label = ['node', 'ls', '--filter', 'node.label=skep.witness=true', '--format', '{{.Hostname}}'];
+    const name = wanted === undefined ? '' : this.hosts.at(wanted).name;
+    await eventually(`host ${index} shows the witness '${name}'`, async () =>
+      (await this.at(index).tryDocker(label)).stdout.trim() === name ? true : undefined,
+    );
+  }
+
   /** The index of the host that leads, as the host `asked` knows it. */
   async leader(asked = 0): Promise<number> {
     const rows = await this.nodes(asked, (all) =>

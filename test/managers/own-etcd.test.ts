@@ -172,23 +172,46 @@ test(
 );
 
 test(
-  'a manager that is demoted takes its member along, and gets another one when it is promoted',
+  'a manager that is demoted goes on with its member as the witness, and as a manager again',
   async () => {
     const name = swarm.hosts.at(2).name;
+    const before = await swarm.etcdctl(0, 'member', 'list');
     await swarm.at(0).docker('node', 'demote', name);
-    await eventually('its member is gone', async () => ((await members(0)).length === 2 ? true : undefined));
-    await eventually('its host has forgotten it', () => Promise.resolve(hasMember(2) ? undefined : true));
+    await swarm.witness(0, 2);
     await well(1, 2);
+    expect(await swarm.etcdctl(2, 'member', 'list')).toBe(before);
     await swarm.at(1).docker('node', 'promote', name);
     await well(2);
-    expect(await members(2)).toHaveLength(3);
+    await swarm.witness(2, undefined);
+    expect(await swarm.etcdctl(2, 'member', 'list')).toBe(before);
     await writeAgain(2, 'promoted-again');
   },
   MINUTES_MS,
 );
 
 test(
-  'a manager that is demoted while it is off is a worker when it returns',
+  'a manager whose host is never to be a witness takes its member along, and gets another one when it is promoted',
+  async () => {
+    const name = swarm.hosts.at(2).name;
+    await swarm.at(2).restart('--store-member=false');
+    await well(0);
+    await swarm.at(0).docker('node', 'demote', name);
+    await eventually('its member is gone', async () => ((await members(0)).length === 2 ? true : undefined));
+    await eventually('its host has forgotten it', () => Promise.resolve(hasMember(2) ? undefined : true));
+    await well(1, 2);
+    await eventually('it is promoted', async () =>
+      (await swarm.at(1).tryDocker(['node', 'promote', name])).code === 0 ? true : undefined,
+    );
+    await well(2);
+    expect(await members(2)).toHaveLength(3);
+    await swarm.at(2).restart();
+    await well(0);
+  },
+  MINUTES_MS,
+);
+
+test(
+  'a manager that is demoted while it is off is a worker when it returns, and becomes the witness',
   async () => {
     const { name } = swarm.hosts.at(2);
     await off(2);
@@ -196,7 +219,8 @@ test(
     await eventually('it manages no more', async () =>
       (await swarm.at(2).tryDocker(['node', 'ls'])).stderr.includes('not a swarm manager') ? true : undefined,
     );
-    expect(hasMember(2)).toBe(false);
+    await swarm.witness(0, 2);
+    expect(await members(0)).toHaveLength(3);
     await eventually('it can be promoted', async () =>
       (await swarm.at(0).tryDocker(['node', 'promote', name])).code === 0 ? true : undefined,
     );

@@ -103,6 +103,20 @@ export declare type BecomeRequest = Message<"skep.managers.v1.BecomeRequest"> & 
    * @generated from field: skep.managers.v1.Candidate candidate = 1;
    */
   candidate?: Candidate | undefined;
+
+  /**
+   * It is to keep a member of the swarm's store alone: its row stays that of a worker.
+   *
+   * @generated from field: bool witness = 2;
+   */
+  witness: boolean;
+
+  /**
+   * It has its member of the swarm's store still, as the witness that it was, and goes on with it.
+   *
+   * @generated from field: bool keeps_member = 3;
+   */
+  keepsMember: boolean;
 };
 
 /**
@@ -158,6 +172,14 @@ export declare type Candidate = Message<"skep.managers.v1.Candidate"> & {
    * @generated from field: string obstacle = 6;
    */
   obstacle: string;
+
+  /**
+   * Whether its host may keep a member of the managers' own etcd without managing: auto (where they need one), wanted
+   * (before all others) or never. Anything else is auto.
+   *
+   * @generated from field: string store_member = 7;
+   */
+  storeMember: string;
 };
 
 /**

@@ -69,7 +69,8 @@ export async function startDaemon({ balancer, beforeManager, ...parts }: Parts =
     folder,
     states: ownStates({
       ...{ times, log, keyring, folder },
-      etcd: new OwnEtcd(folder, { times, log }),
+      etcd: new OwnEtcd(folder, { times, log, onRemoved: () => undefined }),
+      storeMember: 'auto',
       askUnlockKey: () => Promise.reject(new Error('nobody leads')),
       onWanted: () => Promise.resolve(),
     }),
