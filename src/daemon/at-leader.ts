@@ -88,7 +88,7 @@ export class AtLeader {
     while (times.nowMs() < untilMs && !signal.aborted) {
       const { manager, state } = swarm;
       const { leader } = manager;
-      if (state.trouble !== undefined) throw new SwarmError('unavailable', state.trouble);
+      if (state.trouble !== undefined) throw new SwarmError('no-manager', state.trouble);
       if (leader)
         try {
           const answer = await send(leader, request, signal);

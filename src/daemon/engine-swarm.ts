@@ -1,4 +1,5 @@
-import { SwarmError } from '../base/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, SwarmError } from '../base/errors.ts';
 import { asArray, asObject, asString } from '../base/json.ts';
 import { refusalOf, type LocalEngine } from './local-engine.ts';
 import { hostPort } from './swarm-addresses.ts';
@@ -57,6 +58,11 @@ async function askSwarm(engine: LocalEngine, signal: AbortSignal | undefined): P
   };
 }
 
+/** As SwarmKit's CA refuses a token that it does not know. */
+const NO_TOKEN = 'A valid join token is necessary';
+const TOKEN_TRIES = 10;
+const TOKEN_PAUSE_MS = 1_000;
+
 /** Has the engine join the swarm of its host. Throws the engine's own words. */
 export async function joinEngine(
   engine: LocalEngine,
@@ -90,6 +96,27 @@ export async function joinEngine(
     answer.status === 503 ? 'no-manager' : answer.status === 400 ? 'invalid' : 'internal',
     refusal,
   );
+}
+
+/**
+ * The same with a token of a leader that may lead no more when the engine comes with it: tokens are that one's alone, and `newToken`
+ * gives one of the next.
+ */
+export async function joinEngineSurely(
+  engine: LocalEngine,
+  local: LocalConfig,
+  token: string,
+  newToken: () => Promise<string>,
+): Promise<void> {
+  let isOver = false;
+  for (let tries = 1; ; tries++)
+    try {
+      return await joinEngine(engine, local, isOver ? await newToken() : token);
+    } catch (error) {
+      isOver ||= messageOf(error).includes(NO_TOKEN);
+      if (!isOver || tries === TOKEN_TRIES) throw error;
+      await sleep(TOKEN_PAUSE_MS);
+    }
 }
 
 /** Has the engine leave whatever swarm it is in. Throws the engine's own words; to be in none is well. */

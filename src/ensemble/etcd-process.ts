@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { backoffMs } from '../base/async.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, SwarmError } from '../base/errors.ts';
+import { fileReason } from '../base/file-reason.ts';
 import type { Logger } from '../base/log.ts';
 import { EtcdLog } from './etcd-log.ts';
 import { endNoted, forgetPid, notePid } from './pid-file.ts';
@@ -112,7 +113,13 @@ export class EtcdProcess {
       child.on('error', () => undefined);
       child.stderr?.setEncoding('utf8').on('data', (text: string) => said.take(text));
       if (child.pid === undefined) return `${program} could not be started`;
-      notePid(pidFile, child.pid);
+      try {
+        notePid(pidFile, child.pid);
+      } catch (error) {
+        // Nobody would find it after a kill of this process, and another one is started in a moment.
+        child.kill('SIGKILL');
+        return `${pidFile}: ${fileReason(error)}`;
+      }
       return child;
     } catch (error) {
       return messageOf(error);

@@ -8,7 +8,7 @@ export interface FollowOptions {
   readonly client: EtcdClient;
   /** The member of this host, asked first; none where it has none. */
   readonly own?: string;
-  /** Told of the endpoints of all members with a vote, when they have changed. */
+  /** Told of the endpoints of all members with a vote, when they have changed; once more after it threw. */
   readonly onKnown?: (endpoints: readonly string[]) => void;
   readonly clock: Clock;
   readonly everyMs?: number;
@@ -31,8 +31,12 @@ export async function followMembers(
     );
     if (others.length > 0 && endpoints.join() !== known) {
       client.reach(endpoints);
-      known = endpoints.join();
-      onKnown?.(others.map(endpointOf));
+      try {
+        onKnown?.(others.map(endpointOf));
+        known = endpoints.join();
+      } catch {
+        // A disk that is full has room again at some time.
+      }
     }
     await clock.pause(everyMs, signal);
   }
