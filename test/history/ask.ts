@@ -8,6 +8,8 @@ export type Reply =
       readonly value: unknown;
       /** `Skep-Revision`, where the answer has it. */
       readonly revision: number | undefined;
+      /** Whether it says of itself that it may be old. */
+      readonly isStale: boolean;
     }
   /** Nobody listened: nothing was sent. */
   | { readonly kind: 'unsent' }
@@ -37,6 +39,7 @@ export function ask(socketPath: string, method: string, path: string, body?: unk
           status: response.statusCode ?? 500,
           value: parsed(Buffer.concat(chunks).toString('utf8')),
           revision: typeof told === 'string' ? Number(told) : undefined,
+          isStale: response.headers['skep-stale'] !== undefined,
         });
       });
     });

@@ -1,10 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Host } from '../hosts/index.ts';
 import type { ManagerSwarm } from '../managers/manager-swarm.ts';
 import type { Seeded } from '../seeded.ts';
+import { stepClock } from './clocks.ts';
+import { fillDisk, freeDisk } from './disks.ts';
 
 export interface NemesisOptions {
   readonly swarm: ManagerSwarm;
   readonly managers: number;
+  /** The small disk that the store is on. */
+  readonly storeDisk?: { readonly host: Host; readonly folder: string };
   readonly random: Seeded;
   readonly signal: AbortSignal;
   /** A manager's process is about to begin anew. */
@@ -14,6 +19,8 @@ export interface NemesisOptions {
 
 const DOWN_MS = [500, 6_000] as const;
 const CALM_MS = [500, 3_000] as const;
+/** How far clocks are off, either way. */
+const STEP_MS = [1_000, 600_000] as const;
 
 /** Hurts managers and their store until the signal fires; everything is healed when it returns. */
 export async function runNemesis(options: NemesisOptions): Promise<void> {
@@ -23,7 +30,8 @@ export async function runNemesis(options: NemesisOptions): Promise<void> {
     // As a rule one, sometimes two at a time, now and then all.
     const count = random.pick([1, 1, 1, 1, 2, 2, managers]);
     const troubles = order.slice(0, count).map((manager) => trouble(options, manager));
-    if (options.swarm.etcd && random.next() < 0.1) troubles.push(storeRestart(options));
+    if (options.swarm.etcd && random.next() < 0.15)
+      troubles.push(random.next() < 0.5 ? storeRestart(options) : storeFull(options));
     await Promise.all(troubles);
     await sleep(random.whole(...CALM_MS));
   }
@@ -36,7 +44,10 @@ async function trouble(options: NemesisOptions, manager: number): Promise<void> 
   const downMs = random.whole(...DOWN_MS);
   const { etcd } = swarm;
   const ofStore = etcd ? (['cut from store'] as const) : [];
-  const kind = random.pick(['kill', 'freeze', 'cut', 'cut from managers', ...ofStore] as const);
+  const kind = random.pick([
+    ...(['kill', 'freeze', 'cut', 'cut from managers', 'full disk', 'clock', 'kill on a full disk'] as const),
+    ...ofStore,
+  ]);
   note(`manager ${manager}: ${kind} for ${downMs} ms`);
   switch (kind) {
     case 'kill':
@@ -46,6 +57,21 @@ async function trouble(options: NemesisOptions, manager: number): Promise<void> 
       await daemon.start();
       note(`manager ${manager}: started`);
       return;
+    case 'full disk':
+      await fillDisk(host, daemon.stateDir);
+      await sleep(downMs);
+      await freeDisk(host, daemon.stateDir);
+      return;
+    case 'kill on a full disk':
+      return reborn(options, manager, downMs);
+    case 'clock': {
+      const offMs = random.whole(...STEP_MS) * random.pick([-1, 1]);
+      note(`manager ${manager}: its clock is off by ${offMs} ms`);
+      stepClock(host, offMs);
+      await sleep(downMs);
+      stepClock(host, 0);
+      return;
+    }
     case 'freeze':
       daemon.pause();
       await sleep(downMs);
@@ -87,6 +113,38 @@ async function deaf(
   await rules('-I');
   await sleep(downMs);
   await rules('-D');
+}
+
+/** It may begin while its disk is full, or end in words and begin when there is room again. */
+async function reborn(
+  { swarm, note, reborn: tell }: NemesisOptions,
+  manager: number,
+  downMs: number,
+): Promise<void> {
+  const daemon = swarm.at(manager);
+  const { host, stateDir } = daemon;
+  await fillDisk(host, stateDir);
+  tell(manager);
+  await daemon.kill();
+  const began = await daemon.start().then(
+    () => true,
+    () => false,
+  );
+  note(`manager ${manager}: ${began ? 'started' : 'did not start'} on a full disk`);
+  await sleep(downMs / 3);
+  await freeDisk(host, stateDir);
+  if (!began) await daemon.start();
+}
+
+/** etcd ends when it can't write; whoever runs it starts it again when there is room. */
+async function storeFull({ swarm, storeDisk, random, note }: NemesisOptions): Promise<void> {
+  if (!storeDisk) return;
+  note('the store: its disk is full');
+  await fillDisk(storeDisk.host, storeDisk.folder);
+  await sleep(random.whole(...DOWN_MS));
+  await freeDisk(storeDisk.host, storeDisk.folder);
+  await swarm.etcd?.kill();
+  await swarm.etcd?.start();
 }
 
 async function storeRestart({ swarm, random, note }: NemesisOptions): Promise<void> {

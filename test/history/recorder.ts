@@ -50,7 +50,9 @@ export class Recorder {
     const outcome = outcomeOf(reply);
     if (outcome !== 'acknowledged') this.#note(wish.kind, outcome, reply);
     const id = 'id' in wish ? wish.id : outcome === 'acknowledged' ? createdId(reply) : '';
-    this.writes.push({ ...wish, ...when, manager, outcome, id });
+    const isError = reply.kind === 'answer' && outcome !== 'acknowledged';
+    const said = isError ? { said: messageIn(reply) } : {};
+    this.writes.push({ ...wish, ...when, manager, outcome, id, ...said });
   }
 
   /** A manager's whole list as it came; undefined where it gave none. */
@@ -59,7 +61,8 @@ export class Recorder {
     const { reply, ...when } = await this.#ask(manager, 'GET', `/v1.41/${table}s`);
     if (reply.kind !== 'answer' || reply.status !== 200) return undefined;
     const raw = reply.value as readonly Raw[];
-    const sight = { table, ...when, manager, life, objects: readList(table, raw) };
+    const { isStale } = reply;
+    const sight = { table, ...when, manager, life, isStale, objects: readList(table, raw) };
     if (this.#at(manager).life === life) this.sights.push(sight);
     return raw;
   }
@@ -108,7 +111,7 @@ function outcomeOf(reply: Reply): Outcome {
 
 function messageIn({ value }: { readonly value: unknown }): string {
   const { message } = (typeof value === 'object' ? (value ?? {}) : {}) as { readonly message?: string };
-  return message ?? String(value);
+  return message ?? (typeof value === 'string' ? value : '');
 }
 
 function createdId(reply: Reply): string {

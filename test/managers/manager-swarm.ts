@@ -47,11 +47,17 @@ export class ManagerSwarm implements AsyncDisposable {
       own = false,
       joined = engines.length,
       plain = 0,
+      prepare,
+      env,
     }: {
       readonly managers: number;
       readonly own?: boolean;
       readonly joined?: number;
       readonly plain?: number;
+      /** Called before anything is started on the hosts; may say where the tests' etcd is to have its data. */
+      readonly prepare?: (hosts: Hosts) => Promise<{ readonly etcdData?: string }>;
+      /** Added to the environment of a host's swarmd. */
+      readonly env?: (host: Host) => Readonly<Record<string, string>>;
     },
   ): Promise<ManagerSwarm> {
     const hosts = await startHosts({
@@ -59,17 +65,21 @@ export class ManagerSwarm implements AsyncDisposable {
       engine: engines,
       dockerdEnv: { DOCKER_SERVICE_PREFER_OFFLINE_IMAGE: '1' },
     });
-    const etcd = await (own
-      ? undefined
-      : startEtcd({ listen: addressOf(hosts) })?.catch(async (error: unknown) => {
-          await hosts.close();
-          throw error;
-        }));
+    const startStore = async (): Promise<Etcd | undefined> => {
+      const { etcdData: dataDir } = (await prepare?.(hosts)) ?? {};
+      return own
+        ? undefined
+        : startEtcd({ listen: addressOf(hosts), ...(dataDir === undefined ? {} : { dataDir }) });
+    };
+    const etcd = await startStore().catch(async (error: unknown) => {
+      await hosts.close();
+      throw error;
+    });
     const PATH = `${await ensureEtcd('3.4')}:${hostEnvironment()['PATH'] ?? ''}`;
     const args = etcd ? ['--store', `etcd://${etcd.endpoint}/test`] : [];
     const swarmds = hosts.all
       .slice(0, engines.length - plain)
-      .map((host) => new Swarmd(host, { args, env: { PATH } }));
+      .map((host) => new Swarmd(host, { args, env: { PATH, ...env?.(host) } }));
     const swarm = new ManagerSwarm(hosts, swarmds, etcd);
     try {
       await Promise.all(swarm.swarmds.map((one) => one.start()));

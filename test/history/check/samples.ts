@@ -23,7 +23,7 @@ export function seen(id: string, version: number, mark: string, parts: Partial<S
 }
 
 export function sight([beganMs, endedMs]: When, objects: readonly Seen[], parts: Partial<Sight> = {}): Sight {
-  return { table: 'service', beganMs, endedMs, manager: 0, life: 0, objects, ...parts };
+  return { table: 'service', beganMs, endedMs, manager: 0, life: 0, isStale: false, objects, ...parts };
 }
 
 export function revision([beganMs, endedMs]: When, value: number, parts: Partial<Revision> = {}): Revision {

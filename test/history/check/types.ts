@@ -14,6 +14,8 @@ interface Asked {
   /** Which manager was asked. */
   readonly manager: number;
   readonly outcome: Outcome;
+  /** The words of an answer that was an error; undefined where there was none. */
+  readonly said?: string;
 }
 
 export interface Creation extends Asked {
@@ -57,6 +59,8 @@ export interface Sight {
   readonly manager: number;
   /** Counts the starts of the manager's process. */
   readonly life: number;
+  /** Whether the answer said of itself that it may be old. */
+  readonly isStale: boolean;
   readonly objects: readonly Seen[];
 }
 

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
 import { check } from './check.ts';
-import { endOf, good, revision, seen, sight, update } from './samples.ts';
+import { endOf, good, revision, seen, sight as fresh, update } from './samples.ts';
+
+/** What says of itself that it may be old. */
+const sight: typeof fresh = (when, objects, parts) => fresh(when, objects, { isStale: true, ...parts });
 
 const { writes } = good();
 
