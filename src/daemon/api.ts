@@ -11,6 +11,9 @@ import { pass } from './pass.ts';
 import { daemonRoutes, type DaemonRoute } from './routes.ts';
 import { readTarget, withoutSelf, type Target } from './target.ts';
 
+/** With what was read while the store did not say how far the state has come: it may be old. */
+const STALE_HEADER = 'Skep-Stale';
+
 /** What is the swarm's: no engine that is a worker has an answer to it. */
 const SWARM_NOUN = /^\/(?:swarm|nodes|services|tasks|secrets|configs)(?:\/|$)/;
 
@@ -55,7 +58,8 @@ export function createApi(
       await atLeader(call, swarm, target);
     else if (swarm) {
       // Whoever wrote at another manager reads that here.
-      if (readsState(call)) await swarm.store.caughtUp(call.signal);
+      if (readsState(call) && !(await swarm.store.caughtUp(call.signal)))
+        call.res.setHeader(STALE_HEADER, '1');
       await found.route.managed(call, context, swarm);
     } else await ofNone?.(call, context);
   };

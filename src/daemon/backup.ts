@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { fileReason } from '../base/file-reason.ts';
-import { restoreFrom } from '../store/index.ts';
+import { LAYOUTS, restoreFrom } from '../store/index.ts';
 import { BACKUP_PATH } from './admin.ts';
 import { copyAtRest } from './copy-at-rest.ts';
 import { memberFolderOf } from './own-etcd.ts';
@@ -31,7 +31,7 @@ export async function backup(stateDir: string, file: string): Promise<string> {
 }
 
 /** Puts a backup in place of no state; the daemon must not run. */
-export async function restore(stateDir: string, file: string): Promise<string> {
+export async function restore(stateDir: string, file: string, layouts = LAYOUTS): Promise<string> {
   const folder = new StateFolder(stateDir);
   if (await isRunning(folder))
     throw new SwarmError('conflict', `swarmd runs with '${stateDir}': stop it first`);
@@ -45,7 +45,7 @@ export async function restore(stateDir: string, file: string): Promise<string> {
       'conflict',
       `'${stateDir}' is of a manager whose state is in an etcd of the user’s; nothing was changed`,
     );
-  restoreFrom(resolve(file), stateDir);
+  restoreFrom(resolve(file), stateDir, { layouts });
   folder.markRestored(true);
   return `Restored the state of '${stateDir}'. Start swarmd to go on with it.`;
 }

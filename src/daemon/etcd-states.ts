@@ -52,10 +52,11 @@ export function etcdStates(place: EtcdPlace, world: SharedWorld): States {
   };
   return {
     kind: 'etcd',
+    layout: world.layouts.newest,
     hasOwn: false,
     open: openFound,
     create: async (clusterId) => {
-      await withClient((client) => createCluster(client, prefix, clusterId, asked()));
+      await withClient((client) => createCluster(client, prefix, clusterId, asked(), world.layouts.newest));
       return open(clusterId);
     },
     enter: openFound,

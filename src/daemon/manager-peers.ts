@@ -9,7 +9,7 @@ import { fetchRoot } from '../ca/index.ts';
 import type { SwarmJoinRequest } from '../control/index.ts';
 import type { StoreAccess, StoreMember } from '../manager/index.ts';
 import type { Availability } from '../model/index.ts';
-import { LAYOUT, type Leader } from '../store/index.ts';
+import type { Leader } from '../store/index.ts';
 import {
   connectJoining,
   connectLeaderApi,
@@ -49,6 +49,8 @@ export interface Means {
   readonly etcdVersion: string;
   /** The swarm whose state is in the store that it was started with; '' where it has none. */
   readonly storeClusterId: string;
+  /** The newest layout of the state that it reads. */
+  readonly layout: number;
   /** What keeps it from having a member of the managers' etcd, in words; '' where nothing does. */
   readonly obstacle: string;
   readonly storeMember: StoreMember;
@@ -274,7 +276,7 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 function candidateOf(addr: string, means: Means) {
-  return { addr, ...means, layout: LAYOUT, version: VERSION };
+  return { addr, ...means, version: VERSION };
 }
 
 function inWords(error: unknown): SwarmError {

@@ -8,17 +8,20 @@ const ONE_MANAGER = 'the state of this swarm is in the memory of its one manager
 /** A state that its swarmd forgets. */
 export function memoryStates({
   keyring,
+  layouts,
   times,
   log,
-}: Pick<SharedWorld, 'keyring' | 'times' | 'log'>): States {
+}: Pick<SharedWorld, 'keyring' | 'layouts' | 'times' | 'log'>): States {
   const none = (): Promise<never> => Promise.reject(new SwarmError('not-found', 'there is no state'));
   return {
     kind: 'memory',
+    layout: layouts.newest,
     hasOwn: false,
     open: none,
     create: async (): Promise<HostState> => {
       const store = await openStore(memoryBackend(), {
         keyring,
+        layouts,
         nowMs: () => times.wallMs(),
         onFault: (error) => log.error({ err: messageOf(error) }, 'A reader of the state failed'),
       });

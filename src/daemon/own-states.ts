@@ -71,6 +71,10 @@ class OwnStates implements States {
     this.#world = world;
   }
 
+  get layout(): number {
+    return this.#world.layouts.newest;
+  }
+
   get hasOwn(): boolean {
     const { folder, etcd } = this.#world;
     return folder.hasDatabase || (etcd.isThere && etcd.witnessId === undefined);
@@ -246,7 +250,7 @@ class OwnStates implements States {
     return Promise.resolve('');
   }
 
-  async etcd(): Promise<Omit<Means, 'storeClusterId'>> {
+  async etcd(): Promise<Omit<Means, 'layout' | 'storeClusterId'>> {
     const { etcd, storeMember } = this.#world;
     const obstacle = await etcd.requirePorts().then(() => '', messageOf);
     return { etcdVersion: await etcd.version(), obstacle, storeMember };
@@ -265,11 +269,12 @@ class OwnStates implements States {
   }
 
   async #openSqlite(): Promise<HostState> {
-    const { folder, keyring, times, log } = this.#world;
-    const backend = sqliteBackend(folder.path);
+    const { folder, keyring, layouts, times, log } = this.#world;
+    const backend = sqliteBackend(folder.path, { layouts });
     try {
       const store = await openStore(backend, {
         keyring,
+        layouts,
         nowMs: () => times.wallMs(),
         onFault: (error) => log.error({ err: messageOf(error) }, 'A reader of the state failed'),
       });
@@ -298,7 +303,7 @@ class OwnStates implements States {
   }
 
   async #openShared(member: LocalMember, client: EtcdClient): Promise<HostState> {
-    const { times, log, etcd } = this.#world;
+    const { layouts, times, log, etcd } = this.#world;
     const asked = { signal: AbortSignal.timeout(ASK_MS), deadlineMs: ASK_MS };
     const clusterId = await findCluster(client, PREFIX, asked).catch((error: unknown) => {
       client.close();
@@ -315,7 +320,7 @@ class OwnStates implements States {
       wayOut: WAY_OUT,
       keeping: ensembleKeeping({ client, member, etcd, prefix: PREFIX, times, log: childLog(log, 'etcd') }),
       backupTo: (path) =>
-        backupEtcd(client, { prefix: PREFIX, clusterId }, path, AbortSignal.timeout(MOVE_MS)),
+        backupEtcd(client, { prefix: PREFIX, clusterId }, path, AbortSignal.timeout(MOVE_MS), layouts),
       scrub: (signal) =>
         forgetHistory(
           { client, clientOf: (endpoints) => member.clientOf(endpoints), log: childLog(log, 'etcd') },

@@ -8,7 +8,7 @@ import { explainListenError } from '../base/listen-error.ts';
 import type { Logger } from '../base/log.ts';
 import { followTlsFiles, tlsWarnings } from '../certs/index.ts';
 import { startApiServer, type ApiServer, type Listen } from '../docker-api/index.ts';
-import { Keyring, parseUnlockKey } from '../store/index.ts';
+import { Keyring, LAYOUTS, parseUnlockKey, type Layouts } from '../store/index.ts';
 import { serveAdmin } from './admin.ts';
 import { activatedSockets } from './activation.ts';
 import { Attendance } from './attendance.ts';
@@ -36,10 +36,18 @@ const DRAIN_MS = 3_000;
 const CLOSE_MS = 15_000;
 const FOLLOW_MS = 5_000;
 
+export interface ServeWorld {
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly env: NodeJS.ProcessEnv;
+  /** The layouts of the state that it reads; those of this version if nothing is said. */
+  readonly layouts?: Layouts;
+}
+
 /** Runs the daemon until the signal fires. Rejects with a SwarmError where it can't begin. */
 export async function serve(
   options: DaemonOptions,
-  { signal, log, env }: { signal: AbortSignal; log: Logger; env: NodeJS.ProcessEnv },
+  { signal, log, env, layouts = LAYOUTS }: ServeWorld,
 ): Promise<void> {
   const times = SYSTEM_TIMES;
   const engine = new LocalEngine(options.engine);
@@ -52,7 +60,7 @@ export async function serve(
   const atLeader = new AtLeader({ times, send: (...args) => peers.send(...args) });
   const keyring = new Keyring();
   const states = statesOf(options.store, folder, {
-    ...{ times, log, keyring },
+    ...{ times, log, keyring, layouts },
     askUnlockKey: (signal) => unlockKeyOf(life.swarm, atLeader, signal),
     onWanted: () => life.share(),
     onRemoved: () => void life.endWitness({ always: false }),

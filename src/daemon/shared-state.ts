@@ -3,24 +3,27 @@ import { messageOf } from '../base/errors.ts';
 import { childLog, type Logger } from '../base/log.ts';
 import { VERSION } from '../base/version.ts';
 import {
-  LAYOUT,
   Lead,
   openEtcdStore,
   Presence,
   type EtcdClient,
   type EtcdStore,
   type Keyring,
+  type Layouts,
   type Leader,
   type Present,
   type LeadTerm,
   type LeadView,
   type Term,
 } from '../store/index.ts';
+import { raiseLayout } from './raise-layout.ts';
 import type { HostState } from './states.ts';
 
 /** What every state in an etcd needs. */
 export interface SharedWorld {
   readonly keyring: Keyring;
+  /** The layouts of the state that this swarmd reads. */
+  readonly layouts: Layouts;
   /** Asks the manager that leads for the unlock key, where another one has locked the state meanwhile. */
   readonly askUnlockKey: (signal: AbortSignal) => Promise<Uint8Array>;
   readonly times: Times;
@@ -47,14 +50,16 @@ const STALE_MS = 5_000;
 
 /** Opens a state that several managers share. Rejects, with the client closed, as openEtcdStore does. */
 export async function openSharedState(parts: SharedParts): Promise<HostState> {
-  const { client, prefix, clusterId, keyring, askUnlockKey, scrub, times, log } = parts;
+  const { client, prefix, clusterId, keyring, layouts, askUnlockKey, scrub, times, log } = parts;
   try {
     const store = await openEtcdStore(client, {
       prefix,
       clusterId,
       keyring,
+      layouts,
       askUnlockKey,
       ...(scrub ? { scrub } : {}),
+      onStill: (reason) => log.error({ err: reason }, 'The state of the swarm can not be followed'),
       nowMs: () => times.wallMs(),
       onFault: (error) => log.error({ err: messageOf(error) }, 'A reader of the state failed'),
     });
@@ -73,6 +78,7 @@ class SharedState implements HostState {
   readonly #stop = new AbortController();
   readonly #beside: Promise<unknown> | undefined;
   #presence: Presence | undefined;
+  #self: Leader | undefined;
   #taken: LeadTerm | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #electing: Promise<unknown> = Promise.resolve();
@@ -80,12 +86,17 @@ class SharedState implements HostState {
   constructor(store: EtcdStore, parts: SharedParts) {
     this.#parts = parts;
     this.store = store;
-    this.keeping = parts.keeping;
+    this.keeping = {
+      ...parts.keeping,
+      care: async (isManager, signal) => {
+        await Promise.all([parts.keeping.care(isManager, signal), this.#raise(signal)]);
+      },
+    };
     this.#beside = parts.beside?.(this.#stop.signal);
   }
 
   takePart(self: Leader): LeadView {
-    const { client, prefix, clusterId, log } = this.#parts;
+    const { client, prefix, clusterId, layouts, log } = this.#parts;
     const storeLog = childLog(log, 'store');
     const lead = new Lead(client, {
       prefix,
@@ -96,12 +107,21 @@ class SharedState implements HostState {
         else storeLog.warn({ err: message }, 'The store does not answer');
       },
     });
-    const present = { nodeId: self.id, addr: self.addr, version: VERSION, layout: LAYOUT };
+    const present = { nodeId: self.id, addr: self.addr, version: VERSION, layout: layouts.newest };
     this.#presence = new Presence(client, { prefix, clusterId, self: present });
+    this.#self = self;
     const { signal } = this.#stop;
     this.#electing = lead.run({ signal });
     this.#running = this.#presence.run({ signal });
     return lead;
+  }
+
+  async #raise(signal: AbortSignal): Promise<void> {
+    const { layouts, times, log } = this.#parts;
+    const { store } = this;
+    const [presence, self] = [this.#presence, this.#self];
+    if (!presence || !self) return;
+    await raiseLayout({ store, presence, times, log, nodeId: self.id, newest: layouts.newest }, signal);
   }
 
   async takeOver(term: LeadTerm): Promise<void> {
@@ -127,7 +147,9 @@ class SharedState implements HostState {
   }
 
   get trouble(): string | undefined {
-    const { silentMs } = this.store;
+    const { silentMs, standstill } = this.store;
+    if (standstill !== undefined)
+      return `this manager can not follow the state of the swarm any more: ${standstill}; what is shown is old, and nothing can be changed through it`;
     if (silentMs < STALE_MS) return undefined;
     const seconds = Math.round(silentMs / 1000);
     const { client, wayOut } = this.#parts;

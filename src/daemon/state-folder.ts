@@ -84,10 +84,17 @@ export class StateFolder {
     }
   }
 
+  /** Throws `unavailable`; where it says so already there is nothing to write. */
   writeLocal(local: LocalConfig): void {
     const path = join(this.path, LOCAL);
-    writeFileSync(`${path}.new`, `${JSON.stringify(local)}\n`, { mode: 0o600, flush: true });
-    renameSync(`${path}.new`, path);
+    const text = `${JSON.stringify(local)}\n`;
+    try {
+      if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+      writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true });
+      renameSync(`${path}.new`, path);
+    } catch (error) {
+      throw new SwarmError('unavailable', `${path} can't be written: ${fileReason(error)}`, { cause: error });
+    }
   }
 
   /** Whether the state here was restored, and no manager has begun with it yet. */
@@ -110,6 +117,8 @@ export class StateFolder {
   /** Forgets the swarm. */
   wipe(): void {
     this.dropDrafts();
+    for (const name of readdirSync(this.path))
+      if (name.startsWith(`${DATABASE}.layout-`)) rmSync(join(this.path, name), { force: true });
     for (const name of [
       LOCAL,
       RESTORED,

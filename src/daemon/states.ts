@@ -39,6 +39,8 @@ export interface StateMove {
 export interface States {
   /** What `manager.json` remembers: a host goes on with the store that it began with. */
   readonly kind: StoreKind;
+  /** The newest layout of a state that is read here. */
+  readonly layout: number;
   /** Whether there is one that this host alone would go on with, whatever else it remembers. */
   readonly hasOwn: boolean;
   /** Opens the state. Rejects with `not-found` where there is none, and with `unavailable` where it can't be read now. */
@@ -65,7 +67,7 @@ export interface States {
   /** The swarm whose state managers share in this store; '' where there is none, or none is shared. */
   sharedClusterId(): Promise<string>;
   /** This host's etcd, for a state that managers keep themselves. */
-  etcd(): Promise<Omit<Means, 'storeClusterId'>>;
+  etcd(): Promise<Omit<Means, 'layout' | 'storeClusterId'>>;
   /** Removes the state of a swarm whose last manager leaves; what lies in the state folder goes with that. */
   erase(clusterId: string): Promise<void>;
   /** Forgets what this host has of a state that others go on with. */

@@ -19,7 +19,7 @@ import {
   type Store,
 } from '../store/index.ts';
 import type { ApiHandler } from '../swarmkit/index.ts';
-import { engineSubnets, engineSwarm, joinEngine, leaveOwnSwarm } from './engine-swarm.ts';
+import { engineSubnets, engineSwarm, joinEngine, joinEngineSurely, leaveOwnSwarm } from './engine-swarm.ts';
 import { hasDevice, systemAddresses } from './interfaces.ts';
 import { addressesNow } from './moved-address.ts';
 import { livingManager } from './living-manager.ts';
@@ -219,7 +219,7 @@ export class SwarmLife {
         folder.writeLocal(local);
         this.#offer(answer.unlockKey);
         const running = await this.#begin(await states.enter(local, answer.access), local);
-        await joinEngine(engine, local, answer.engineToken);
+        await joinEngineSurely(engine, local, answer.engineToken, () => running.manager.engineToken());
         await this.#options.untilGossip?.(local);
         running.follow();
       } catch (error) {
@@ -399,6 +399,7 @@ export class SwarmLife {
     const { states } = this.#options;
     return {
       ...(await states.etcd()),
+      layout: states.layout,
       storeClusterId: await states.sharedClusterId().catch(() => ''),
     };
   }
@@ -544,7 +545,13 @@ export class SwarmLife {
       return this.#say(livesOn(elsewhere));
     }
     const local = { ...(kept && own ? kept : localOf(store)), store: states.kind };
-    folder.writeLocal(local);
+    try {
+      folder.writeLocal(local);
+    } catch (error) {
+      // The disk is full; it is tried again, and nobody else can have the state meanwhile.
+      await state.close();
+      throw error;
+    }
     (await this.#begin(state, local)).follow();
     folder.markRestored(false);
     this.#say(undefined);

@@ -50,7 +50,8 @@ function counted(store: Store, reads: Reads): Store {
     batch: (items, change) => store.batch(items, change),
     lock: store.lock,
     watch: (listener) => store.watch(listener),
-    caughtUp: () => Promise.resolve(),
+    caughtUp: () => Promise.resolve(true),
+    layout: 1,
     close: () => store.close(),
   };
 }

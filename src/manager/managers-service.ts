@@ -17,7 +17,7 @@ import { SwarmError } from '../base/errors.ts';
 import { isHostPort } from '../base/host-port.ts';
 import { removeNode, sameSecret } from '../ca/index.ts';
 import { newManagerNode, TWO_MANAGERS, type Availability, type Cluster, type Node } from '../model/index.ts';
-import { LAYOUT, type LoopContext, type StoreEvent, type Tx } from '../store/index.ts';
+import type { LoopContext, StoreEvent, Tx } from '../store/index.ts';
 import { callerAddr, requireManager, requireNode } from '../swarmkit/index.ts';
 import { dismiss, managersOf } from './dismiss.ts';
 
@@ -158,7 +158,7 @@ class LeadersManagers implements ManagersService {
       await times.pause(LOOK_MS, new AbortController().signal);
     const attending = this.#attending.get(nodeId);
     if (!attending) return NO_SWARMD;
-    return outdated(attending.candidate) ?? this.#options.objection(attending.candidate);
+    return outdated(attending.candidate, store.layout) ?? this.#options.objection(attending.candidate);
   }
 
   get hosts(): readonly WorkerHost[] {
@@ -269,7 +269,7 @@ class LeadersManagers implements ManagersService {
   async #admit(
     ...[nodeId, candidate, how]: Parameters<ManagersOptions['admit']>
   ): Promise<StoreAccess | undefined> {
-    const why = outdated(candidate);
+    const why = outdated(candidate, this.#context.store.layout);
     if (why !== undefined) throw new SwarmError('conflict', why);
     return this.#options.admit(nodeId, candidate, how);
   }
@@ -308,10 +308,10 @@ class LeadersManagers implements ManagersService {
 }
 
 /** Why a host can't read the state as it is written, in words for the user. */
-function outdated({ layout, version }: Candidate): string | undefined {
-  return layout >= LAYOUT
+function outdated({ layout, version }: Candidate, ofState: number): string | undefined {
+  return layout >= ofState
     ? undefined
-    : `swarmd on that host (${version || 'of an unknown version'}) is too old for the state of this swarm (layout ${layout}; it has ${LAYOUT}): upgrade it first`;
+    : `swarmd on that host (${version || 'of an unknown version'}) is too old for the state of this swarm (layout ${layout}; it has ${ofState}): upgrade it first`;
 }
 
 function candidateOf(said: WireCandidate | undefined): Candidate {

@@ -31,7 +31,8 @@ function startMortal(random: Seeded): () => Promise<void> {
     batch: () => Promise.reject(new Error('not used')),
     lock: store.lock,
     watch: (listener) => store.watch(listener),
-    caughtUp: () => Promise.resolve(),
+    caughtUp: () => Promise.resolve(true),
+    layout: 1,
     close: () => Promise.resolve(),
   };
   const end = new AbortController();

@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, type DatabaseSync } from 'node:sqlite';
 import { SwarmError } from '../base/errors.ts';
+import type { Layouts } from './layouts.ts';
 import { openStateFile, sqliteReason, statePath } from './sqlite-file.ts';
 import type { Row } from './types.ts';
 
@@ -21,13 +22,18 @@ export async function writeBackup(database: DatabaseSync, path: string): Promise
   });
 }
 
-/** Writes rows that something else keeps as the same kind of file, which is restored as any other. */
+/** Writes rows of a layout that something else keeps as the same kind of file, which is restored as any other. */
 export async function writeRowsBackup(
-  { revision, rows }: { readonly revision: number; readonly rows: Iterable<Row> },
+  {
+    revision,
+    layout,
+    rows,
+  }: { readonly revision: number; readonly layout: number; readonly rows: Iterable<Row> },
   path: string,
+  layouts: Layouts,
 ): Promise<void> {
   await named(path, (folder) => {
-    const { database } = openStateFile(folder);
+    const { database } = openStateFile(folder, { layouts, layout });
     try {
       database.exec('BEGIN');
       const put = database.prepare('INSERT INTO rows (tbl, id, json, payload) VALUES (?, ?, ?, ?)');

@@ -1,6 +1,7 @@
 import { KINDS, type Kind, type Objects, type Seal } from '../model/index.ts';
 import { noteTask } from './commit-plan.ts';
 import type { Change } from './overlay.ts';
+import { LAYOUTS, type Layouts } from './layouts.ts';
 import { isKind, RowCodec } from './rows.ts';
 import { Keyring } from './seal/keyring.ts';
 import { openedRows, sealedRows } from './seal/sealed-rows.ts';
@@ -15,17 +16,27 @@ export class Held {
   litter: RowWrite[] = [];
   /** What opens and seals the rows. */
   readonly keyring: Keyring;
+  /** Those that are known here; in memory objects are of the newest. */
+  readonly layouts: Layouts;
+  /** The layout in which rows are kept. */
+  layout: number;
   readonly #listeners = new Set<Listener>();
   readonly #onFault: (error: unknown) => void;
 
-  constructor(onFault: (error: unknown) => void, keyring = new Keyring()) {
+  constructor(
+    onFault: (error: unknown) => void,
+    { keyring = new Keyring(), layouts = LAYOUTS }: { keyring?: Keyring; layouts?: Layouts } = {},
+  ) {
     this.#onFault = onFault;
     this.keyring = keyring;
+    this.layouts = layouts;
+    this.layout = layouts.newest;
   }
 
   /** Takes everything that is kept; before anybody looks. Throws a LockedError, and for rows that are damaged. */
-  fill(revision: number, rows: Iterable<Row>): void {
-    const { objects, litter } = this.codec.decodeAll(openedRows(rows, this.keyring));
+  fill(revision: number, rows: Iterable<Row>, layout = this.layout): void {
+    this.layout = layout;
+    const { objects, litter } = this.codec.decodeAll(this.layouts.raised(openedRows(rows, this.keyring)));
     for (const { kind, object } of objects) this.tables.put(kind, object);
     this.tables.revision = revision;
     this.litter = litter;
@@ -54,7 +65,8 @@ export class Held {
 
   /** The rows of one commit as they are kept: as the seal wants them that is there when it is done. */
   sealed(rows: readonly RowWrite[], seal: Seal | undefined): readonly RowWrite[] {
-    return sealedRows(rows, seal && seal.stage !== 'opening' ? this.keyring.dataKey(seal) : undefined);
+    const kept = this.layouts.lowered(rows, this.layout);
+    return sealedRows(kept, seal && seal.stage !== 'opening' ? this.keyring.dataKey(seal) : undefined);
   }
 
   /**
@@ -63,7 +75,7 @@ export class Held {
    */
   follow(revision: number, kept: readonly RowWrite[]): void {
     const [seal] = this.tables.all('seal');
-    const writes = [...openedRows(kept, this.keyring, seal)];
+    const writes = [...this.layouts.raised(openedRows(kept, this.keyring, seal))];
     const found = this.codec.decodeSome(writes, (id) => this.tables.get('service', id));
     const changes = found.flatMap(({ kind, id, object, shared }): Change[] => {
       const committed = this.tables.get(kind, id);
@@ -83,9 +95,11 @@ export class Held {
    * version is the same, unless the state has gone back: a backup was restored. Throws a LockedError, and for rows that are
    * damaged; then nothing is taken.
    */
-  replace(revision: number, rows: Iterable<Row>): void {
+  replace(revision: number, rows: Iterable<Row>, layout = this.layout): void {
     const codec = new RowCodec();
-    const { objects, litter } = codec.decodeAll(openedRows(rows, this.keyring), this.codec);
+    const raised = this.layouts.raised(openedRows(rows, this.keyring));
+    const { objects, litter } = codec.decodeAll(raised, this.codec);
+    this.layout = layout;
     const goesOn = revision >= this.tables.revision;
     const events: StoreEvent[] = [];
     const there = new Set<string>();

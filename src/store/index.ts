@@ -1,5 +1,6 @@
 /** The door of the store: the state of a swarm, kept. */
 export type { LoopContext } from './loop-context.ts';
+export { LAYOUTS, Layouts, type LayoutStep } from './layouts.ts';
 export { memoryBackend } from './memory.ts';
 export { reached } from './reached.ts';
 export { restoreFrom, type RestoreOptions } from './restore.ts';
@@ -27,7 +28,7 @@ export {
 export { parseEtcdAddress, type EtcdAddress } from './etcd/address.ts';
 export { backupEtcd } from './etcd/backup.ts';
 export { EtcdClient, type EtcdOptions } from './etcd/client.ts';
-export { createCluster, findCluster, LAYOUT, removeCluster } from './etcd/cluster.ts';
+export { createCluster, findCluster, removeCluster } from './etcd/cluster.ts';
 export { Lead, type Leader, type LeadOptions, type Term } from './etcd/lead.ts';
 export { finishMove, forgetMoved, movedTo, Move, type MovedTo } from './etcd/move.ts';
 export { Presence, type Present, type PresenceOptions } from './etcd/presence.ts';

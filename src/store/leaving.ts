@@ -8,6 +8,8 @@ import type { Row, RowWrite } from './types.ts';
 export interface LeavingState {
   /** Of the last commit. */
   readonly revision: number;
+  /** Of the rows. */
+  readonly layout: number;
   /**
    * All rows, in pages, each as it is then: what is written meanwhile comes with `takeChanged`. Throws what SQLite says.
    */
@@ -44,6 +46,10 @@ export class Leaving implements LeavingState {
 
   get revision(): number {
     return number(this.#database, 'SELECT revision FROM commits');
+  }
+
+  get layout(): number {
+    return number(this.#database, 'PRAGMA user_version');
   }
 
   /** Told of every commit. */

@@ -2,6 +2,7 @@ import { copyFileSync, constants, existsSync, linkSync, renameSync, rmSync } fro
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { syncFile } from './backup.ts';
+import { LAYOUTS, type Layouts } from './layouts.ts';
 import { RowCodec } from './rows.ts';
 import {
   isLocked,
@@ -22,6 +23,7 @@ const COMPANIONS = ['-wal', '-shm', '-journal'];
 export interface RestoreOptions {
   /** Replaces a state that is there; the former one stays beside it as `state.db.replaced`. */
   readonly force?: boolean;
+  readonly layouts?: Layouts;
 }
 
 /**
@@ -39,7 +41,7 @@ export function restoreFrom(file: string, folder: string, options: RestoreOption
     removeWithCompanions(draft);
     copyFileSync(file, draft, constants.COPYFILE_EXCL);
     makePrivate(draft);
-    check(draft, file);
+    check(draft, file, options.layouts ?? LAYOUTS);
     syncFile(draft);
     const release = hasState(path) ? takeAway(path) : undefined;
     renameSync(draft, path);
@@ -60,15 +62,15 @@ function hasState(path: string): boolean {
 }
 
 /** Reads all of it; leaves it as one file without companions. */
-function check(draft: string, file: string): void {
+function check(draft: string, file: string, layouts: Layouts): void {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(draft);
     database.exec('PRAGMA journal_mode = DELETE');
-    if (checkedVersion(database) === 0) throw new Error('it is not a state of swarmd');
+    if (checkedVersion(database, layouts) === 0) throw new Error('it is not a state of swarmd');
     const found = database.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check'];
     if (found !== 'ok') throw new Error(`it is damaged (${String(found)})`);
-    readThrough(database);
+    readThrough(database, layouts);
     if (number(database, "SELECT count(*) AS n FROM rows WHERE tbl = 'cluster'") === 0)
       throw new Error('there is no swarm in it');
   } catch (error) {
@@ -82,9 +84,9 @@ function check(draft: string, file: string): void {
 }
 
 /** Reads all rows; those of a sealed state can't be judged without its key. Throws for what is damaged. */
-function readThrough(database: DatabaseSync): void {
+function readThrough(database: DatabaseSync, layouts: Layouts): void {
   try {
-    new RowCodec().decodeAll(openedRows(allRows(database), new Keyring()));
+    new RowCodec().decodeAll(layouts.raised(openedRows(allRows(database), new Keyring())));
   } catch (error) {
     if (!(error instanceof LockedError)) throw error;
   }

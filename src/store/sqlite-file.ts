@@ -1,9 +1,10 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, SwarmError } from '../base/errors.ts';
 import { fileReason } from '../base/file-reason.ts';
-import { migrate } from './sqlite-schema.ts';
+import { LAYOUTS, type Layouts } from './layouts.ts';
+import { checkedVersion, migrate } from './sqlite-schema.ts';
 
 const FILE = 'state.db';
 /** How long another process is waited for that has the state, and is ending perhaps. */
@@ -12,6 +13,15 @@ const BUSY_MS = 1_000;
 export interface StateFile {
   readonly database: DatabaseSync;
   readonly path: string;
+}
+
+export interface StateFileOptions {
+  /** Those that are known; this swarmd's if nothing is said. */
+  readonly layouts?: Layouts;
+  /** Of the rows of a new file, the newest if nothing is said. */
+  readonly layout?: number;
+  /** False where an older one is to stay as it is: nobody will write it. */
+  readonly raise?: boolean;
 }
 
 /** Where the state lies in a state folder. */
@@ -24,18 +34,33 @@ export function makeFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
+/** Where a state that is about to be raised stays as it was: what the older swarmd restores, should it be wanted again. */
+export function formerPath(folder: string, layout: number): string {
+  return `${statePath(folder)}.layout-${layout}`;
+}
+
 /**
- * Opens the state in `folder`, making both where they are missing: the folder 0700, the file 0600; brings an older
- * layout up to date. One process has it, until it is closed. Throws `unavailable` naming the file and what is wrong.
+ * Opens the state in `folder`, making both where they are missing: the folder 0700, the file 0600. One of an older layout is raised to
+ * the newest, and a copy of it as it was stays beside it. One process has it, until it is closed. Throws `unavailable` naming
+ * the file and what is wrong; one of a newer layout is left as it is.
  */
-export function openStateFile(folder: string): StateFile {
+export function openStateFile(
+  folder: string,
+  { layouts = LAYOUTS, layout = layouts.newest, raise = true }: StateFileOptions = {},
+): StateFile {
   const path = statePath(folder);
   let database: DatabaseSync | undefined;
   try {
     makeFolder(folder);
     makePrivate(path);
     database = openExclusively(path);
-    migrate(database);
+    const version = checkedVersion(database, layouts);
+    if (raise && version > 0 && version < layout) {
+      database.exec('COMMIT');
+      keepFormer(database, formerPath(folder, version));
+      database.exec('BEGIN IMMEDIATE');
+    }
+    if (raise || version === 0) migrate(database, layout);
     database.exec('COMMIT');
     return { database, path };
   } catch (error) {
@@ -65,6 +90,15 @@ export function openExclusively(path: string): DatabaseSync {
     database.close();
     throw error;
   }
+}
+
+/** Copies a database that is open to a file that has its name when it is whole; over one of before. */
+function keepFormer(database: DatabaseSync, path: string): void {
+  const draft = `${path}.partial`;
+  rmSync(draft, { force: true });
+  makePrivate(draft);
+  database.prepare('VACUUM INTO ?').run(draft);
+  renameSync(draft, path);
 }
 
 /** Makes the file where it is missing; SQLite gives its other files the mode of this one. */

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { SwarmError } from '../base/errors.ts';
 import { writeBackup } from './backup.ts';
 import { Leaving, rowOf, type LeavingState } from './leaving.ts';
-import { openStateFile, sqliteReason } from './sqlite-file.ts';
+import { openStateFile, sqliteReason, type StateFileOptions } from './sqlite-file.ts';
 import { number } from './sqlite-schema.ts';
 import type { Backend, Row, RowWrite } from './types.ts';
 
@@ -20,8 +20,11 @@ export interface SqliteBackend extends Backend {
 }
 
 /** The state in one SQLite file in `folder`; see openStateFile for what it throws. */
-export function sqliteBackend(folder: string): SqliteBackend {
-  const { database, path } = openStateFile(folder);
+export function sqliteBackend(
+  folder: string,
+  options: Pick<StateFileOptions, 'layouts' | 'raise'> = {},
+): SqliteBackend {
+  const { database, path } = openStateFile(folder, options);
   return new SqliteState(database, path);
 }
 

@@ -9,7 +9,7 @@ import { WriteQueue, type StoreOptions } from './write-queue.ts';
 export async function openStore(backend: Backend, options: StoreOptions): Promise<Store> {
   try {
     const { revision, rows } = await backend.load();
-    const held = new Held(options.onFault, options.keyring);
+    const held = new Held(options.onFault, options);
     held.fill(revision, rows);
     return new WriteThroughStore(backend, held, options);
   } catch (error) {
@@ -59,8 +59,15 @@ class WriteThroughStore implements Store {
     return this.#held.watch(listener);
   }
 
+  /** It was raised when it was opened. */
+  get layout(): number {
+    return this.#held.layout;
+  }
+
   /** Nobody else writes. */
-  async caughtUp(): Promise<void> {}
+  async caughtUp(): Promise<boolean> {
+    return true;
+  }
 
   async close(): Promise<void> {
     await this.#queue.finish(new SwarmError('unavailable', 'the state is closed'));

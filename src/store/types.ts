@@ -72,6 +72,8 @@ export const UPDATE_MAX_BYTES = 1024 * 1024;
  */
 export interface Store {
   readonly view: View;
+  /** The layout in which rows are kept: who manages has to read it. */
+  readonly layout: number;
   /** What keeps the state at rest from being read. */
   readonly lock: StateLock;
   /**
@@ -89,10 +91,10 @@ export interface Store {
   /** Returns what ends it. */
   watch(listener: Listener): () => void;
   /**
-   * Resolves when all is held that was committed before the call, by whomever. Never rejects, and takes two seconds at most: where
-   * nobody can tell, reads go on with what is held.
+   * Resolves when all is held that was committed before the call, by whomever; false where nobody can tell: reads go on with what is
+   * held then, which may be old. Never rejects, and takes two seconds at most.
    */
-  caughtUp(signal: AbortSignal): Promise<void>;
+  caughtUp(signal: AbortSignal): Promise<boolean>;
   /** Ends after what is under way; later updates reject with `unavailable`. */
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SwarmError, messageOf } from '../base/errors.ts';
 import { CommitPlan } from './commit-plan.ts';
 import type { Held } from './held.ts';
+import type { Layouts } from './layouts.ts';
 import type { Backend, Tx } from './types.ts';
 import type { Keyring } from './seal/keyring.ts';
 import { AgainWork, BatchWork, UpdateWork, type Filled, type RowNow, type Work } from './work.ts';
@@ -16,6 +17,8 @@ export interface StoreOptions {
   readonly onFault: (error: unknown) => void;
   /** What may open a state that is sealed. */
   readonly keyring?: Keyring;
+  /** The layouts of the state that are known; those of this swarmd if nothing is said. */
+  readonly layouts?: Layouts;
 }
 
 /** Updates wait in a queue; as many as fit are committed together, and then applied to what is held. */

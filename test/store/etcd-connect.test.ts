@@ -131,7 +131,7 @@ describe('an etcd', () => {
     await etcd.etcdctl('put', `${place.prefix}/${place.clusterId}/state/layout`, '7');
     await expect(open(client, place)).rejects.toMatchObject({
       code: 'unavailable',
-      message: `cannot read the state 'etcd://${etcd.endpoint}': it was written by a newer swarmd (layout 7; this one knows 1)`,
+      message: `cannot read the state 'etcd://${etcd.endpoint}': it was written by a newer swarmd (layout 7; this one knows 1): upgrade swarmd on this host`,
     });
   });
 

@@ -76,7 +76,7 @@ export async function openManager(place: SharedPlace, options: ManagerOptions = 
   const { name = 'one', ttlMs = LONG_MS } = options;
   const client = testClient(place, options.client);
   const asked = { signal: AbortSignal.timeout(LATEST_MS) };
-  await createCluster(client, prefix, clusterId, asked);
+  await createCluster(client, prefix, clusterId, asked, options.layouts?.newest);
   const troubles: (string | undefined)[] = [];
   const store = await openEtcdStore(client, {
     prefix,
@@ -89,6 +89,7 @@ export async function openManager(place: SharedPlace, options: ManagerOptions = 
       }),
     onTrouble: (message) => troubles.push(message),
     ...(options.keyring ? { keyring: options.keyring } : {}),
+    ...(options.layouts ? { layouts: options.layouts } : {}),
     ...(options.askUnlockKey ? { askUnlockKey: options.askUnlockKey } : {}),
   });
   const leadOptions: LeadOptions = {
@@ -150,6 +151,7 @@ export function leadingPlace(
       const { store, close } = manager;
       return {
         view: store.view,
+        layout: store.layout,
         update: (change) => store.update(change),
         batch: (items, change) => store.batch(items, change),
         lock: store.lock,

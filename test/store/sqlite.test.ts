@@ -72,7 +72,7 @@ describe('a store in SQLite', () => {
     const where = await closedState();
     sql(where.file, 'PRAGMA user_version = 99');
     expect(() => where.open()).toThrow(
-      `cannot open the state '${where.file}': it was written by a newer swarmd (layout 99; this one knows 1)`,
+      `cannot open the state '${where.file}': it was written by a newer swarmd (layout 99; this one knows 1): upgrade swarmd on this host`,
     );
     sql(where.file, 'PRAGMA user_version = 1');
     expect((await storeAt(where)).view.count('task')).toBe(200);

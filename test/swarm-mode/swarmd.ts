@@ -37,6 +37,7 @@ export class Swarmd implements AsyncDisposable {
   readonly socket: string;
   readonly #options: SwarmdOptions;
   #more: readonly string[] = [];
+  #program: readonly string[] = [SWARMD];
   #child: ChildProcess | undefined;
   #pid = 0;
 
@@ -62,7 +63,14 @@ export class Swarmd implements AsyncDisposable {
     const log = openSync(this.host.runFile('swarmd.log'), 'a');
     const own = ['-H', `unix://${this.socket}`, '--engine', `unix://${this.host.socket}`];
     const state = ['--state-dir', this.stateDir];
-    const command = [SWARMD, '--debug', ...own, ...state, ...(this.#options.args ?? []), ...this.#more];
+    const command = [
+      ...this.#program,
+      '--debug',
+      ...own,
+      ...state,
+      ...(this.#options.args ?? []),
+      ...this.#more,
+    ];
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', ...this.host.entry, ...command], {
       stdio: ['ignore', log, log],
       env: { ...hostEnvironment(), ...this.#options.env },
@@ -95,6 +103,13 @@ export class Swarmd implements AsyncDisposable {
   async restart(...more: readonly string[]): Promise<void> {
     await this.stop();
     this.#more = more;
+    await this.start();
+  }
+
+  /** Ends it and starts another version of it with the same state: the command of that. */
+  async become(...program: readonly string[]): Promise<void> {
+    await this.stop();
+    this.#program = program.length > 0 ? program : [SWARMD];
     await this.start();
   }
 

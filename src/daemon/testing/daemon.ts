@@ -7,7 +7,7 @@ import { createLog } from '../../base/log.ts';
 import type { Endpoints } from '../../endpoints/index.ts';
 import type { Leading, Manager, ManagerOptions } from '../../manager/index.ts';
 import type { EndpointsSource } from '../../model/index.ts';
-import { Keyring } from '../../store/index.ts';
+import { Keyring, LAYOUTS } from '../../store/index.ts';
 import { startApiServer } from '../../docker-api/index.ts';
 import { parseEngineAddress } from '../../engine/index.ts';
 import type { Balancer, BalancerOptions } from '../../balancer/index.ts';
@@ -68,7 +68,7 @@ export async function startDaemon({ balancer, beforeManager, ...parts }: Parts =
   const life = new SwarmLife({
     folder,
     states: ownStates({
-      ...{ times, log, keyring, folder },
+      ...{ times, log, keyring, folder, layouts: LAYOUTS },
       etcd: new OwnEtcd(folder, { times, log, onRemoved: () => undefined }),
       storeMember: 'auto',
       askUnlockKey: () => Promise.reject(new Error('nobody leads')),

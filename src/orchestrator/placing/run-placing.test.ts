@@ -367,7 +367,8 @@ describe('lost races', () => {
       update: (change) => store.update(change),
       lock: store.lock,
       watch: (listener) => store.watch(listener),
-      caughtUp: () => Promise.resolve(),
+      caughtUp: () => Promise.resolve(true),
+      layout: 1,
       close: () => store.close(),
       batch: async (items, change) => {
         if (isFirst) {

@@ -1,5 +1,6 @@
 import { SwarmError } from '../../base/errors.ts';
 import { writeRowsBackup } from '../backup.ts';
+import { LAYOUTS, type Layouts } from '../layouts.ts';
 import type { EtcdClient } from './client.ts';
 import { keysOf } from './keys.ts';
 import { readSnapshot } from './snapshot.ts';
@@ -15,12 +16,16 @@ export async function backupEtcd(
   { prefix, clusterId }: StatePlace,
   path: string,
   signal: AbortSignal,
+  layouts: Layouts = LAYOUTS,
 ): Promise<void> {
-  const { stored, rows } = await readSnapshot(client, keysOf(prefix, clusterId), signal).catch(
-    (error: unknown) => {
-      if (error instanceof SwarmError) throw error;
-      throw new SwarmError('unavailable', `cannot read the state in ${client.where}`, { cause: error });
-    },
-  );
-  await writeRowsBackup({ revision: stored.revision, rows }, path);
+  const { stored, layout, rows } = await readSnapshot(
+    client,
+    keysOf(prefix, clusterId),
+    layouts,
+    signal,
+  ).catch((error: unknown) => {
+    if (error instanceof SwarmError) throw error;
+    throw new SwarmError('unavailable', `cannot read the state in ${client.where}`, { cause: error });
+  });
+  await writeRowsBackup({ revision: stored.revision, layout, rows }, path, layouts);
 }

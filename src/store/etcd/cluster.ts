@@ -2,10 +2,9 @@ import { Compare_CompareTarget as Target } from '../../../proto/generated/etcd/r
 import { SwarmError } from '../../base/errors.ts';
 import type { Asked, EtcdClient } from './client.ts';
 import { keysOf, pointerKey } from './keys.ts';
+import { LAYOUTS } from '../layouts.ts';
+import { layoutValue } from './layout-value.ts';
 import { newMark, revisionValue } from './revision-value.ts';
-
-/** The version of what is written; a state of a newer one is not touched. */
-export const LAYOUT = 1;
 
 /** Which swarm's state is below a prefix: its id; undefined where there is none. */
 export async function findCluster(
@@ -29,6 +28,7 @@ export async function createCluster(
   prefix: string,
   clusterId: string,
   asked: Asked,
+  layout: number = LAYOUTS.newest,
 ): Promise<void> {
   if (!isId(clusterId)) throw new SwarmError('invalid', `'${clusterId}' can't be a swarm's id`);
   const keys = keysOf(prefix, clusterId);
@@ -45,7 +45,7 @@ export async function createCluster(
         })),
         success: [
           put(keys.pointer, Buffer.from(clusterId)),
-          put(keys.layout, Buffer.from(String(LAYOUT))),
+          put(keys.layout, layoutValue(layout)),
           put(keys.revision, revisionValue(0, newMark())),
         ],
       },

@@ -11,6 +11,7 @@ import type { EtcdClient } from './client.ts';
 import { EtcdError } from './etcd-error.ts';
 import type { Keys } from './keys.ts';
 import type { Term } from './lead.ts';
+import { layoutValue } from './layout-value.ts';
 import { newMark, revisionOf, revisionValue } from './revision-value.ts';
 import { opsOf, type Op } from './row-values.ts';
 
@@ -30,13 +31,25 @@ export class FencedWriter {
   readonly #keys: Keys;
   readonly #term: Term;
   #writtenAt: bigint;
+  #layout: number;
 
-  /** `writtenAt`: etcd's revision of the last write of the state's revision. */
-  constructor(client: EtcdClient, keys: Keys, term: Term, writtenAt: bigint) {
+  /** `writtenAt`: etcd's revision of the last write of the state's revision. `layout`: the state's. */
+  constructor(
+    client: EtcdClient,
+    keys: Keys,
+    term: Term,
+    { writtenAt, layout }: { readonly writtenAt: bigint; readonly layout: number },
+  ) {
     this.#client = client;
     this.#keys = keys;
     this.#term = term;
     this.#writtenAt = writtenAt;
+    this.#layout = layout;
+  }
+
+  /** The state's layout, as far as what was written is known. */
+  get layout(): number {
+    return this.#layout;
   }
 
   /** Up to where what was written is known. */
@@ -46,10 +59,17 @@ export class FencedWriter {
 
   /**
    * Resolves when it lasts. Rejects with `no-manager` when another leads, or may lead: unless the message says that it is not
-   * known, it was not written, and never will be. Other rejections say the same of a term that goes on.
+   * known, it was not written, and never will be. Other rejections say the same of a term that goes on. Where the rows are of another
+   * layout than the state was, it says so from this commit on.
    */
-  async commit(revision: number, writes: readonly RowWrite[]): Promise<void> {
-    const ops = writes.flatMap((row) => opsOf(this.#keys, row));
+  async commit(revision: number, writes: readonly RowWrite[], layout: number): Promise<void> {
+    const raise: Op[] = layout === this.#layout ? [] : [this.#layoutOp(layout)];
+    const ops = [...writes.flatMap((row) => opsOf(this.#keys, row)), ...raise];
+    await this.#commit(revision, ops);
+    this.#layout = layout;
+  }
+
+  async #commit(revision: number, ops: readonly Op[]): Promise<void> {
     for (let tries = 1; ; tries++) {
       this.#checkLeads();
       const mark = newMark();
@@ -95,6 +115,10 @@ export class FencedWriter {
         await this.#client.clock.pause(pauseMs, this.#term.signal);
       }
     }
+  }
+
+  #layoutOp(layout: number): Op {
+    return { case: 'requestPut', value: { key: this.#keys.layout, value: layoutValue(layout) } };
   }
 
   #revisionOp(revision: number, mark: string): Op {

@@ -14,6 +14,8 @@ const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [50, 2_000];
 export interface FollowerOptions {
   /** Called with each new kind of trouble once, and with undefined when etcd answers again. */
   readonly onTrouble?: (message: string | undefined) => void;
+  /** Called with each new reason why what is written can't be read. */
+  readonly onStill?: (reason: string) => void;
   /** Asks whoever leads for the unlock key, where another manager has locked the state meanwhile. */
   readonly askUnlockKey?: (signal: AbortSignal) => Promise<Uint8Array>;
 }
@@ -34,6 +36,7 @@ export class Follower {
   #writtenAt: bigint;
   #heardMs: number;
   #trouble: string | undefined;
+  #standstill: string | undefined;
 
   constructor(
     client: EtcdClient,
@@ -53,6 +56,11 @@ export class Follower {
 
   get writtenAt(): bigint {
     return this.#writtenAt;
+  }
+
+  /** Why what is written can't be read, and is not followed; undefined while it can. */
+  get standstill(): string | undefined {
+    return this.#standstill;
   }
 
   /** How long ago etcd last gave a sign of life. */
@@ -100,10 +108,16 @@ export class Follower {
 
   /** Reads everything anew, and tells of the difference. */
   async read(signal: AbortSignal): Promise<void> {
-    const { stored, etcdRevision, rows } = await readSnapshot(this.#client, this.#keys, signal);
-    this.#held.replace(stored.revision, rows);
+    const { stored, etcdRevision, layout, rows } = await readSnapshot(
+      this.#client,
+      this.#keys,
+      this.#held.layouts,
+      signal,
+    );
+    this.#held.replace(stored.revision, rows, layout);
     this.#seen = etcdRevision;
     this.#writtenAt = stored.writtenAt;
+    this.#standstill = undefined;
     this.#heard();
     this.#moved.ring();
   }
@@ -138,8 +152,15 @@ export class Follower {
       return true;
     } catch (failure) {
       this.#say(messageOf(failure));
+      if (!isLostConnection(failure)) this.#stand(messageOf(failure));
       return false;
     }
+  }
+
+  #stand(reason: string): void {
+    if (reason === this.#standstill) return;
+    this.#standstill = reason;
+    this.#options.onStill?.(reason);
   }
 
   #heard(): void {

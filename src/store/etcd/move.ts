@@ -13,6 +13,8 @@ import { StateCopy, type StatePlace } from './state-copy.ts';
 export interface MovedTo extends StatePlace {
   /** At which it is there. */
   readonly revision: number;
+  /** Of its rows. */
+  readonly layout: number;
   /** The copy's, with which it is made the state. */
   readonly progress: string;
 }
@@ -76,11 +78,11 @@ export class Move {
       await this.#copy.write(this.#leaving.takeChanged(), signal, { over: true });
       await this.#check(signal);
       const { progress } = this.#copy;
-      const { revision } = this.#leaving;
+      const { revision, layout } = this.#leaving;
       const { prefix, clusterId } = this.#place;
-      const moved: MovedTo = { prefix, clusterId, revision, progress };
+      const moved: MovedTo = { prefix, clusterId, revision, layout, progress };
       this.#leaving.markMoved(JSON.stringify(moved));
-      await this.#copy.publish(revision, signal);
+      await this.#copy.publish(moved, signal);
     } finally {
       this.#leaving.end();
     }
@@ -124,7 +126,7 @@ export function movedTo(folder: string): MovedTo | undefined {
 
 /** Does what is left to do of a move that was cut off behind its decision; nothing where nothing is left. */
 export async function finishMove(moved: MovedTo, client: EtcdClient, signal: AbortSignal): Promise<void> {
-  await new StateCopy(client, moved, moved.progress).publish(moved.revision, signal);
+  await new StateCopy(client, moved, moved.progress).publish(moved, signal);
 }
 
 /** Removes the file of a state that has moved, which etcd was seen to have. Nothing happens where SQLite has it. */
@@ -134,11 +136,12 @@ export function forgetMoved(folder: string): void {
 }
 
 function placeOf(mark: string): MovedTo {
-  const { prefix, clusterId, revision, progress } = asObject(JSON.parse(mark));
+  const { prefix, clusterId, revision, layout, progress } = asObject(JSON.parse(mark));
   return {
     prefix: asString(prefix),
     clusterId: asString(clusterId),
     revision: asNumber(revision),
+    layout: asNumber(layout),
     progress: asString(progress),
   };
 }

@@ -4,7 +4,8 @@ import type { Row } from '../types.ts';
 import type { EtcdClient } from './client.ts';
 import { EtcdError } from './etcd-error.ts';
 import type { KeyRange, Keys } from './keys.ts';
-import { LAYOUT } from './cluster.ts';
+import { tooNew, type Layouts } from '../layouts.ts';
+import { layoutOf } from './layout-value.ts';
 import { revisionOf, type Stored } from './revision-value.ts';
 import { RowReader } from './row-values.ts';
 
@@ -19,6 +20,8 @@ export interface Snapshot {
   readonly stored: Stored;
   /** What is to be followed from. */
   readonly etcdRevision: bigint;
+  /** Of the rows, or of the newest of them. */
+  readonly layout: number;
   readonly rows: readonly Row[];
 }
 
@@ -35,40 +38,50 @@ const TRIES = 3;
  * Reads the state, in pages, as it was at one moment no earlier than the call. Throws `not-found` where there is none, `unavailable`
  * where etcd doesn't answer or what it has is damaged or newer than this version.
  */
-export async function readSnapshot(client: EtcdClient, keys: Keys, signal: AbortSignal): Promise<Snapshot> {
+export async function readSnapshot(
+  client: EtcdClient,
+  keys: Keys,
+  layouts: Layouts,
+  signal: AbortSignal,
+): Promise<Snapshot> {
   for (let tries = 1; ; tries++) {
     try {
-      return await readOnce(client, keys, signal);
+      return await readOnce(client, keys, layouts, signal);
     } catch (error) {
       if (!(error instanceof EtcdError && error.isCompacted) || tries === TRIES) throw error;
     }
   }
 }
 
-async function readOnce(client: EtcdClient, keys: Keys, signal: AbortSignal): Promise<Snapshot> {
+async function readOnce(
+  client: EtcdClient,
+  keys: Keys,
+  layouts: Layouts,
+  signal: AbortSignal,
+): Promise<Snapshot> {
   const first = await client.range({ key: keys.revision }, { signal });
   const stored = revisionOf(first.kvs[0]);
   if (!stored) throw new SwarmError('not-found', `there is no state of a swarm in ${client.where}`);
   const etcdRevision = first.header?.revision ?? 0n;
-  const layout = await client.range({ key: keys.layout, revision: etcdRevision }, { signal });
-  checkLayout(layout);
+  const layout = checked(
+    await client.range({ key: keys.layout, revision: etcdRevision }, { signal }),
+    layouts,
+  );
   const rows: Row[] = [];
   const reader = new RowReader(keys);
   for (const [range, limits] of parts(keys))
     for await (const page of pages(client, range, { limits, revision: etcdRevision, signal }))
       rows.push(...reader.read(page.kvs));
   reader.end();
-  return { stored, etcdRevision, rows };
+  return { stored, etcdRevision, layout, rows };
 }
 
-function checkLayout({ kvs }: RangeResponse): void {
-  const layout = Number(Buffer.from(kvs[0]?.value ?? []).toString());
-  if (layout === LAYOUT) return;
+function checked({ kvs }: RangeResponse, layouts: Layouts): number {
+  const { layout = 0, since = '' } = layoutOf(kvs[0]?.value ?? new Uint8Array()) ?? {};
+  if (layout > 0 && layout <= layouts.newest) return layout;
   throw new SwarmError(
     'unavailable',
-    layout > LAYOUT
-      ? `it was written by a newer swarmd (layout ${layout}; this one knows ${LAYOUT})`
-      : 'its layout is not known',
+    layout === 0 ? 'its layout is not known' : tooNew(layout, since, layouts),
   );
 }
 

@@ -4,9 +4,10 @@ import { backoffMs } from '../../base/async.ts';
 import { SwarmError } from '../../base/errors.ts';
 import type { RowWrite } from '../types.ts';
 import type { EtcdClient } from './client.ts';
-import { findCluster, LAYOUT } from './cluster.ts';
+import { findCluster } from './cluster.ts';
 import { EtcdError } from './etcd-error.ts';
 import { keysOf, type Keys } from './keys.ts';
+import { layoutValue } from './layout-value.ts';
 import { newMark, revisionValue } from './revision-value.ts';
 import { opsOf, opsOver, type Op } from './row-values.ts';
 
@@ -101,16 +102,19 @@ export class StateCopy {
   }
 
   /**
-   * Makes it the state, at this revision, in one transaction; nothing happens where it is already. Rejects with `conflict` where the
+   * Makes it the state, at this revision and of this layout, in one transaction; nothing happens where it is already. Rejects with `conflict` where the
    * copy is gone, or another state is in its place.
    */
-  async publish(revision: number, signal: AbortSignal): Promise<void> {
+  async publish(
+    { revision, layout: value }: { readonly revision: number; readonly layout: number },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { pointer, layout, copy } = this.#keys;
     const answer = await this.#send(signal, {
       compare: [is(copy, this.progress), absent(pointer), absent(this.#keys.revision)],
       ops: [
         put(pointer, this.#place.clusterId),
-        put(layout, String(LAYOUT)),
+        { case: 'requestPut', value: { key: layout, value: layoutValue(value) } },
         {
           case: 'requestPut',
           value: { key: this.#keys.revision, value: revisionValue(revision, newMark()) },

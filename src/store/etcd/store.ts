@@ -30,6 +30,8 @@ export interface EtcdStoreOptions extends StoreOptions, FollowerOptions {
 export interface EtcdStore extends Store {
   /** Whether `update` works now; otherwise it rejects with `no-manager`. */
   readonly isWriter: boolean;
+  /** Why what is written can't be read any more, and is not followed; undefined while it can. */
+  readonly standstill: string | undefined;
   /** How long ago etcd last gave a sign of life; what is read may be as old. */
   readonly silentMs: number;
   /**
@@ -37,6 +39,11 @@ export interface EtcdStore extends Store {
    * with `no-manager` when it ends before that, and with `unavailable` when the state can't be read; the term has ended then.
    */
   lead(term: Term): Promise<void>;
+  /**
+   * Has the state be of the newest layout that is known here, from one commit on; who does not know it stands still then. Rejects as
+   * `update` does.
+   */
+  raise(): Promise<void>;
 }
 
 /** A read of everything is not awaited for longer; the term ends first, if it ends. */
@@ -57,9 +64,9 @@ export async function openEtcdStore(client: EtcdClient, options: EtcdStoreOption
   const signal = AbortSignal.timeout(OPEN_MS);
   try {
     checkVersion((await client.status({ signal })).version);
-    const snapshot = await readSnapshot(client, keys, signal);
-    const held = new Held(options.onFault, options.keyring);
-    held.fill(snapshot.stored.revision, snapshot.rows);
+    const held = new Held(options.onFault, options);
+    const snapshot = await readSnapshot(client, keys, held.layouts, signal);
+    held.fill(snapshot.stored.revision, snapshot.rows, snapshot.layout);
     return new FollowingStore(
       client,
       keys,
@@ -83,7 +90,12 @@ function checkVersion(version: string): void {
 /** What goes on at present. */
 type Part =
   | { readonly kind: 'follows'; readonly stop: () => Promise<void> }
-  | { readonly kind: 'writes'; readonly queue: WriteQueue; readonly stop: (why: SwarmError) => Promise<void> }
+  | {
+      readonly kind: 'writes';
+      readonly term: Term;
+      readonly queue: WriteQueue;
+      readonly stop: (why: SwarmError) => Promise<void>;
+    }
   | { readonly kind: 'between' }
   | { readonly kind: 'closed' };
 
@@ -120,8 +132,16 @@ class FollowingStore implements EtcdStore {
     this.#follow();
   }
 
+  get layout(): number {
+    return this.#held.layout;
+  }
+
   get isWriter(): boolean {
     return this.#part.kind === 'writes';
+  }
+
+  get standstill(): string | undefined {
+    return this.isWriter ? undefined : this.#follower.standstill;
   }
 
   get silentMs(): number {
@@ -143,14 +163,18 @@ class FollowingStore implements EtcdStore {
     return this.#held.watch(listener);
   }
 
-  async caughtUp(signal: AbortSignal): Promise<void> {
-    if (this.isWriter || this.#closing.signal.aborted || this.silentMs > CUT_OFF_MS) return;
+  async caughtUp(signal: AbortSignal): Promise<boolean> {
+    // Who was stopped for a while leads no more before it hears of it.
+    if (this.#part.kind === 'writes' && this.#part.term.leads()) return true;
+    if (this.#closing.signal.aborted || this.silentMs > CUT_OFF_MS || this.standstill !== undefined)
+      return false;
     try {
       const revision = await orAborted(this.#lastWrite.ask(READ_MS), signal);
       const over = AbortSignal.any([signal, this.#closing.signal, AbortSignal.timeout(READ_MS)]);
       await reached(this, revision, over);
+      return this.view.revision >= revision;
     } catch {
-      // What is held is as good as it gets.
+      return false; // what is held is as good as it gets
     }
   }
 
@@ -167,6 +191,19 @@ class FollowingStore implements EtcdStore {
         await this.#client.clock.pause(RETRY_MS, term.signal);
       }
     }
+  }
+
+  async raise(): Promise<void> {
+    const { tables, codec, layouts } = this.#held;
+    if (this.#part.kind !== 'writes') throw this.#refusal();
+    // The next commit says so, whosever it is.
+    this.#held.layout = layouts.newest;
+    await this.#part.queue.again([
+      () => {
+        const cluster = tables.cluster();
+        return cluster && codec.rowAgain('cluster', cluster);
+      },
+    ]);
   }
 
   async close(): Promise<void> {
@@ -228,10 +265,13 @@ class FollowingStore implements EtcdStore {
   }
 
   #write(term: Term): void {
-    const writer = new FencedWriter(this.#client, this.#keys, term, this.#follower.writtenAt);
+    const writer = new FencedWriter(this.#client, this.#keys, term, {
+      writtenAt: this.#follower.writtenAt,
+      layout: this.#held.layout,
+    });
     const queue = new WriteQueue(
       this.#held,
-      (revision, writes) => writer.commit(revision, writes),
+      (revision, writes) => writer.commit(revision, writes, this.#held.layout),
       this.#options,
       () => {
         // Another manager writes better than one whose memory is not to be trusted.
@@ -243,6 +283,7 @@ class FollowingStore implements EtcdStore {
       term.signal.removeEventListener('abort', ended);
       await queue.abandon(why);
       this.#follower.wrote(writer.writtenAt);
+      this.#held.layout = writer.layout;
     };
     const ended = (): void => {
       void this.#change(async () => {
@@ -252,7 +293,7 @@ class FollowingStore implements EtcdStore {
         if (!this.#closing.signal.aborted) this.#follow();
       });
     };
-    const part: Part = { kind: 'writes', queue, stop };
+    const part: Part = { kind: 'writes', term, queue, stop };
     this.#part = part;
     term.signal.addEventListener('abort', ended, { once: true });
   }
