@@ -5,11 +5,10 @@ import { messageOf, SwarmError } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { explainListenError } from '../base/listen-error.ts';
 import type { Logger } from '../base/log.ts';
-import { initialNetworks } from '../allocator/index.ts';
 import { createCluster } from '../ca/index.ts';
 import { swarmEvent, type InitRequest, type SwarmJoinRequest } from '../control/index.ts';
 import type { Manager, ManagerOptions } from '../manager/index.ts';
-import { newManagerNode, type Node } from '../model/index.ts';
+import { managersAmong, type Node } from '../model/index.ts';
 import {
   LockedError,
   parseUnlockKey,
@@ -21,12 +20,14 @@ import {
 import type { ApiHandler } from '../swarmkit/index.ts';
 import { engineSubnets, engineSwarm, joinEngine, joinEngineSurely, leaveOwnSwarm } from './engine-swarm.ts';
 import { hasDevice, systemAddresses } from './interfaces.ts';
+import { LAST_MANAGER, leavingOneOf, LOCKED, ONE_OF_SEVERAL } from './leaving-words.ts';
 import { addressesNow } from './moved-address.ts';
 import { livingManager } from './living-manager.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { WorkerNode } from './attendance.ts';
 import { beginSwarm, type ManagedSwarm, type RunningSwarm } from './managed-swarm.ts';
 import type { ManagerPeers, Means } from './manager-peers.ts';
+import { FIRST_LEAD_MS, seed } from './new-swarm.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { LocalConfig, StateFolder } from './state-folder.ts';
 import type { HostState, States } from './states.ts';
@@ -57,15 +58,6 @@ export interface LifeOptions {
 /** Docker's words where a node is in a swarm already. */
 export const IN_A_SWARM =
   'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.';
-const LAST_MANAGER =
-  'You are attempting to leave the swarm on a node that is participating as a manager. ' +
-  'Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ';
-const ONE_OF_SEVERAL =
-  'You are attempting to leave the swarm on a node that is participating as a manager. ' +
-  'The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. ' +
-  'Use `--force` to suppress this message.';
-const LOCKED =
-  'Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.';
 const REMOVED =
   'this host was removed from its swarm: docker swarm leave --force makes it free to join again';
 const SWARM_PORT = 2377;
@@ -74,8 +66,6 @@ const ADDRESS_LOOK_MS = 5_000;
 /** How long an engine may still be about to leave a swarm or to begin: it says so for a moment only. */
 const SETTLE_TRIES = 10;
 const SETTLE_MS = 200;
-/** Until a new swarm has a leader, which is this host. */
-const FIRST_LEAD_MS = 15_000;
 /** A state that can't be read is tried again and again. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 10_000];
 /** Who leaves waits no longer for the others. */
@@ -349,7 +339,7 @@ export class SwarmLife {
         return;
       }
       const { store, local } = running;
-      const isLast = managersOf(store) <= 1;
+      const isLast = managersAmong(store.view.all('node')) <= 1;
       if (!force) throw new SwarmError('no-manager', isLast ? LAST_MANAGER : leavingOneOf(running));
       await running.unfollow();
       if (!isLast) await this.#resign({ remove: false });
@@ -711,47 +701,6 @@ function livesOn(addr: string): string {
 /** Whether another try may go better. */
 function isPassing(error: unknown): boolean {
   return error instanceof SwarmError && (error.code === 'unavailable' || error.code === 'timeout');
-}
-
-/** Writes what a new swarm begins with, as soon as this host leads it. */
-async function seed(
-  state: HostState,
-  lead: LeadView,
-  {
-    cluster,
-    local,
-    request,
-  }: { cluster: Awaited<ReturnType<typeof createCluster>>; local: LocalConfig; request: InitRequest },
-): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const unlisten = lead.listen(() => void (lead.term && resolve()));
-  if (lead.term) resolve();
-  await orAborted(promise, AbortSignal.timeout(FIRST_LEAD_MS)).finally(unlisten);
-  if (!lead.term) throw new SwarmError('unavailable', 'the store has no place for a leader');
-  await state.takeOver(lead.term);
-  const { availability } = request;
-  await state.store.update((tx) => {
-    tx.create('cluster', cluster);
-    if (cluster.spec.autoLockManagers) state.store.lock.begin(tx);
-    tx.create('node', newManagerNode({ id: local.nodeId, addr: hostPort(local.advertise), availability }));
-    for (const network of initialNetworks()) tx.create('network', network);
-  });
-}
-
-/** Docker's words, with what the others could do without this one. */
-function leavingOneOf({ state, store }: RunningSwarm): string {
-  const managers = managersOf(store);
-  let there = 0;
-  for (const { id, role } of store.view.all('node')) if (role === 'manager' && state.isThere(id)) there += 1;
-  if (!state.needsMajority || there - 1 > (managers - 1) / 2) return ONE_OF_SEVERAL;
-  const left = `Removing this node leaves ${there - 1} managers out of ${managers}. Without a Raft quorum your swarm will be inaccessible. `;
-  return ONE_OF_SEVERAL.replace('The only way', `${left}The only way`);
-}
-
-function managersOf(store: Store): number {
-  let count = 0;
-  for (const { role } of store.view.all('node')) if (role === 'manager') count += 1;
-  return count;
 }
 
 /** After a restore on a fresh disk: what the swarm itself knows of its manager. */

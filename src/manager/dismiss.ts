@@ -1,20 +1,14 @@
 import { SwarmError } from '../base/errors.ts';
-import type { Node } from '../model/index.ts';
-import type { Tx, View } from '../store/index.ts';
+import { managersAmong, type Node } from '../model/index.ts';
+import type { Tx } from '../store/index.ts';
 
 /** Makes a manager's row a worker's; nothing where it is one. Throws `conflict` for the last manager. */
 export function dismiss(tx: Tx, nodeId: string): void {
   const node = tx.get('node', nodeId);
   if (node?.role !== 'manager') return;
-  if (managersOf(tx) <= 1) throw new SwarmError('conflict', 'the last manager of a swarm stays one');
+  if (managersAmong(tx.all('node')) <= 1)
+    throw new SwarmError('conflict', 'the last manager of a swarm stays one');
   const worker: Node = { ...node, role: 'worker', spec: { ...node.spec, role: 'worker' } };
   delete (worker as { managerAddr?: string }).managerAddr;
   tx.update('node', worker);
-}
-
-/** How many managers a swarm has. */
-export function managersOf(view: Pick<View, 'all'>): number {
-  let count = 0;
-  for (const { role } of view.all('node')) if (role === 'manager') count += 1;
-  return count;
 }

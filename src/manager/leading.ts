@@ -11,9 +11,8 @@ import {
   runPlacing,
   runReaper,
 } from '../orchestrator/index.ts';
-import { isWitness, type Node } from '../model/index.ts';
+import { isWitness, managersAmong, type Node } from '../model/index.ts';
 import { runSealing, type LoopContext } from '../store/index.ts';
-import { managersOf } from './dismiss.ts';
 import { runLoops } from './loops.ts';
 import { runManagerAddresses, type ShownManagers } from './manager-addresses.ts';
 import { ManagerList } from './manager-list.ts';
@@ -101,7 +100,7 @@ export function beginLeading(
     isManager: (id) => store.view.get('node', id)?.role === 'manager',
     isNode: (id) => store.view.get('node', id) !== undefined,
     get managers() {
-      return managersOf(store.view);
+      return managersAmong(store.view.all('node'));
     },
     get hosts() {
       return service.hosts;

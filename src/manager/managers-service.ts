@@ -16,10 +16,17 @@ import { Bell } from '../base/bell.ts';
 import { SwarmError } from '../base/errors.ts';
 import { isHostPort } from '../base/host-port.ts';
 import { removeNode, sameSecret } from '../ca/index.ts';
-import { newManagerNode, TWO_MANAGERS, type Availability, type Cluster, type Node } from '../model/index.ts';
+import {
+  managersAmong,
+  newManagerNode,
+  TWO_MANAGERS,
+  type Availability,
+  type Cluster,
+  type Node,
+} from '../model/index.ts';
 import type { LoopContext, StoreEvent, Tx } from '../store/index.ts';
 import { callerAddr, requireManager, requireNode } from '../swarmkit/index.ts';
-import { dismiss, managersOf } from './dismiss.ts';
+import { dismiss } from './dismiss.ts';
 
 /** What a host that could manage says of itself. */
 export interface Candidate {
@@ -296,7 +303,8 @@ class LeadersManagers implements ManagersService {
 
   /** What the user of a manager that has come in is to know, where the managers' own etcd keeps the state. */
   #warnings(): string[] {
-    const isAlright = managersOf(this.#context.store.view) !== 2 || this.hosts.some(({ canKeep }) => canKeep);
+    const isAlright =
+      managersAmong(this.#context.store.view.all('node')) !== 2 || this.hosts.some(({ canKeep }) => canKeep);
     return isAlright ? [] : [TWO_MANAGERS];
   }
 

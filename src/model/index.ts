@@ -21,6 +21,7 @@ export type {
 } from './node.ts';
 export { newManagerNode } from './manager-node.ts';
 export { isWitness, TWO_MANAGERS, WITNESS_LABEL } from './witness.ts';
+export { managersAmong } from './managers-among.ts';
 export type {
   IpamConfig,
   IpamOptions,
