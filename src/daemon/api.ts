@@ -124,7 +124,10 @@ function fail(call: ApiCall, error: unknown, { log }: DaemonContext): void {
   if (!(error instanceof SwarmError)) log.error({ err: messageOf(error), path }, 'Request failed');
   else log.debug({ err: error.message, method, path }, 'Request refused');
   try {
-    call.fail(error);
+    // As Docker answers where its managers can't be had: whoever asks may ask again.
+    const isAway = error instanceof SwarmError && error.code === 'unavailable' && !call.res.headersSent;
+    if (isAway) call.refuse(503, error.message);
+    else call.fail(error);
   } catch (cause) {
     // Nobody else would take it, and one answer that can't be written must not end the manager.
     log.error({ err: messageOf(cause), path }, 'No answer could be written');

@@ -34,6 +34,8 @@ export interface WorkerNode {
 }
 
 const LOOK_MS = 5_000;
+/** Looks after a join, until the engine says which node it is. */
+const LOOKS_AFTER_JOIN = 20;
 /** Who is to be promoted right after a change of the leader is to be known by then. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [250, 3_000];
 
@@ -44,17 +46,27 @@ const [FIRST_RETRY_MS, LAST_RETRY_MS] = [250, 3_000];
 export class Attendance {
   readonly #options: AttendanceOptions;
   #trouble = '';
+  #asleep = new AbortController();
+  #looksSoon = 0;
 
   constructor(options: AttendanceOptions) {
     this.#options = options;
+  }
+
+  /** This host's engine has just joined a swarm: the managers are to know of its swarmd at once. */
+  joined(): void {
+    this.#looksSoon = LOOKS_AFTER_JOIN;
+    this.#asleep.abort();
   }
 
   /** Goes on until the signal fires. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { times, isWitness, onLeft } = this.#options;
     for (let failures = 0; !signal.aborted;) {
+      this.#asleep = new AbortController();
       const found = await this.#found(signal);
-      let waitMs = LOOK_MS;
+      let waitMs = this.#looksSoon > 0 ? FIRST_RETRY_MS : LOOK_MS;
+      this.#looksSoon = found?.kind === 'worker' ? 0 : Math.max(0, this.#looksSoon - 1);
       if (found?.kind === 'outside' && isWitness()) await onLeft();
       if (found?.kind === 'worker')
         try {
@@ -66,7 +78,7 @@ export class Attendance {
           failures += 1;
           waitMs = backoffMs(failures - 1, FIRST_RETRY_MS, LAST_RETRY_MS, Math.random);
         }
-      await times.pause(waitMs, signal);
+      await times.pause(waitMs, AbortSignal.any([signal, this.#asleep.signal]));
     }
   }
 

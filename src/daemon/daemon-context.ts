@@ -14,6 +14,8 @@ export interface DaemonContext {
   readonly engine: LocalEngine;
   readonly life: SwarmLife;
   readonly balancing: Pick<Balancing, 'changed' | 'warnings' | 'examineWorker'>;
+  /** This host's engine has joined a swarm as a worker. */
+  readonly joined: () => void;
   readonly atLeader: AtLeader;
   readonly events: RecentEvents;
   readonly times: Times;

@@ -97,6 +97,17 @@ test('a key that opened it for a manager which could not begin opens it for nobo
   expect(await unlock(daemon, key)).toMatchObject({ status: 200 });
 });
 
+test('one that was restored beside its living swarm says so when it is unlocked, and stays asleep', async () => {
+  await using host = await locked({ livingManager: () => Promise.resolve('10.0.0.9:2377') });
+  const { daemon, key } = host;
+  daemon.folder.markRestored(true);
+  expect(await unlock(daemon, key)).toMatchObject({
+    status: 500,
+    message: expect.stringContaining('its manager at 10.0.0.9:2377 answers') as string,
+  });
+  expect(daemon.life.swarm).toBeUndefined();
+});
+
 test('its files hold no key, and leaving by force forgets it', async () => {
   await using host = await locked();
   const { daemon, key, nodeId } = host;

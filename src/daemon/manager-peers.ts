@@ -87,12 +87,17 @@ export interface Wish {
 const CONNECT_MS = 3_000;
 /** For a state that is on its way to where another manager can share it. */
 const MOVE_MS = 120_000;
+/** A leader that is lost is followed sooner, if it can be. */
+const LEADERLESS_MS = 8_000;
 const ASK_AGAIN_MS = 500;
 /** What a call ends with whose connection did. */
 const CUT: readonly Code[] = [Code.Aborted, Code.Canceled, Code.Internal, Code.Unknown];
 const MOST_CUT = 5;
 const WITHDRAW_MS = 10_000;
 const SWARM_PORT = 2377;
+/** What managers say, in words that others know them by: Docker's, and `soleKeeping`'s. */
+const LEADERLESS = 'The swarm does not have a leader';
+const ON_ITS_WAY = 'on its way to an etcd';
 
 /** The managers of other hosts, as this one speaks to them. */
 export class ManagerPeers {
@@ -129,8 +134,22 @@ export class ManagerPeers {
     return swarm.manager.credentials;
   }
 
-  /** The first manager at these addresses that has the token's root; undefined where there is none. */
-  async find({ remoteAddrs, token }: SwarmJoinRequest): Promise<FoundManager | undefined> {
+  /**
+   * The first manager at these addresses that has the token's root; undefined where there is none. Rejects with `unavailable` where
+   * one is there, and for some seconds none leads.
+   */
+  async find(request: SwarmJoinRequest): Promise<FoundManager | undefined> {
+    for (const endMs = performance.now() + LEADERLESS_MS; ;) {
+      const found = await this.#findNow(request);
+      if (!(found instanceof SwarmError)) return found;
+      if (performance.now() > endMs) throw found;
+      await sleep(ASK_AGAIN_MS);
+    }
+  }
+
+  /** The same, asked once: where none leads, what that one says. */
+  async #findNow({ remoteAddrs, token }: SwarmJoinRequest): Promise<FoundManager | SwarmError | undefined> {
+    let leaderless: SwarmError | undefined;
     for (const remote of remoteAddrs) {
       const addr = addressOf(remote);
       if (addr === undefined) continue;
@@ -142,11 +161,12 @@ export class ManagerPeers {
           join: (request) => join(addr, rootPem, token, request),
           withdraw: (local) => withdraw(addr, rootPem, token, local),
         };
-      } catch {
-        // The engine says in its own words what is wrong with it.
+      } catch (error) {
+        // Of all else the engine says in its own words what is wrong.
+        if (error instanceof SwarmError && error.message.includes(LEADERLESS)) leaderless = error;
       }
     }
-    return undefined;
+    return leaderless;
   }
 
   /** Tells the managers that a node's swarmd is there, and what it is to be. Ends with the connection. */
@@ -260,14 +280,19 @@ function admissionOf({
   return { engineToken, unlockKey, access: store, warnings };
 }
 
-/** Asks again while nobody can answer: there is no leader for a moment, or the state is being moved. What is asked can be asked twice. */
+/**
+ * Asks again while nobody can answer: there is no leader for a moment, or the state is being moved, which takes longer. What is asked
+ * can be asked twice.
+ */
 async function patiently<T>(ask: () => Promise<T>): Promise<T> {
-  const endMs = performance.now() + MOVE_MS;
+  const begunMs = performance.now();
+  let endMs = begunMs + LEADERLESS_MS;
   for (let cut = 0; ;)
     try {
       return await ask();
     } catch (error) {
-      const { code } = ConnectError.from(error);
+      const { code, rawMessage } = ConnectError.from(error);
+      if (rawMessage.includes(ON_ITS_WAY)) endMs = begunMs + MOVE_MS;
       if (CUT.includes(code)) cut += 1;
       else if (code !== Code.Unavailable) throw error;
       if (cut > MOST_CUT || performance.now() > endMs) throw error;

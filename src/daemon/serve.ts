@@ -93,8 +93,18 @@ export async function serve(
   });
   const context: DaemonContext = {
     ...{ engine, life, balancing, atLeader, events, times, log },
+    joined: () => attendance.joined(),
     stopping: stopping.signal,
   };
+  const attendance = new Attendance({
+    ...{ engine, peers, times, log },
+    swarm: () => life.swarm,
+    means: () => life.means(),
+    witness: (node, wanted) => life.witness(node, wanted),
+    isWitness: () => life.isWitness,
+    onLeft: () => life.endWitness({ always: true }),
+    become: (node) => life.become(node),
+  });
   const passedOn = createApi(context, { passedOn: true });
   // Before anybody can ask: a swarm that is there is never denied.
   await life.resume();
@@ -105,15 +115,6 @@ export async function serve(
   const admin = await serveAdmin(folder, context).catch(undo);
   const server = await listen(options, context, env).catch(undo);
   if (options.storeMember === 'wanted') void warnIfUnable(life, log);
-  const attendance = new Attendance({
-    ...{ engine, peers, times, log },
-    swarm: () => life.swarm,
-    means: () => life.means(),
-    witness: (node, wanted) => life.witness(node, wanted),
-    isWitness: () => life.isWitness,
-    onLeft: () => life.endWitness({ always: true }),
-    become: (node) => life.become(node),
-  });
   const following = Promise.all([
     balancing.run(stopping.signal),
     attendance.run(stopping.signal),

@@ -49,6 +49,8 @@ export interface LifeOptions {
   readonly engine: LocalEngine;
   /** Waits until the engine, which has joined, can be found by others. Never rejects. */
   readonly untilGossip?: (local: LocalConfig) => Promise<void>;
+  /** Where a manager of the swarm of a state that was restored answers; looked for on the network if nothing is said. */
+  readonly livingManager?: typeof livingManager;
   /** Told of what happens in the swarm. */
   readonly events: RecentEvents;
   readonly times: Times;
@@ -132,6 +134,7 @@ export class SwarmLife {
       keyring.offer(unlockKey);
       try {
         await this.#resume();
+        if (this.trouble !== undefined) throw new SwarmError('unavailable', this.trouble);
       } catch (error) {
         // What was tried must not open it for the next who tries.
         keyring.forget();
@@ -529,7 +532,8 @@ export class SwarmLife {
       folder.wipe();
       return this.#say(undefined);
     }
-    const elsewhere = folder.isRestored ? await livingManager(store, engine) : undefined;
+    const living = this.#options.livingManager ?? livingManager;
+    const elsewhere = folder.isRestored ? await living(store, engine) : undefined;
     if (elsewhere !== undefined) {
       await state.close();
       return this.#say(livesOn(elsewhere));

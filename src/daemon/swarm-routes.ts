@@ -21,7 +21,7 @@ export const joinAgain: ManagerHandler = async (call) => {
 };
 
 /** `POST /swarm/join` while this host is in no swarm: as a manager, or its engine alone as a worker, as the token says. */
-export const joinSwarm: DaemonHandler = async (call, { engine, life, balancing }) => {
+export const joinSwarm: DaemonHandler = async (call, { engine, life, balancing, joined }) => {
   const body = await readJson(call.req);
   if ((await life.join(readJoinRequest(body))) === 'manager') {
     void balancing.changed();
@@ -31,6 +31,7 @@ export const joinSwarm: DaemonHandler = async (call, { engine, life, balancing }
   const answer = await atEngine(engine, '/swarm/join', body);
   const refusal = refusalOf(answer);
   void balancing.changed();
+  joined();
   if (refusal === undefined) call.empty(200);
   else call.refuse(answer.status, refusal);
 };

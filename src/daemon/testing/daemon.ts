@@ -107,6 +107,7 @@ export async function startDaemon({ balancer, beforeManager, ...parts }: Parts =
   const atLeader = new AtLeader({ times, send: (...args) => noPeers.send(...args) });
   const handle = createApi({
     ...{ engine, life, atLeader, events, times, log },
+    joined: () => undefined,
     get balancing() {
       return balancing;
     },
