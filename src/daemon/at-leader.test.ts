@@ -103,7 +103,7 @@ test('without a leader it waits for one, and not for ever', async () => {
   const facts: Facts = { leader: undefined, revision: 1 };
   const { asked, atLeader } = leaderOf(answer(200));
   await expect(atLeader.json(swarmOf(facts), WRITE, NOW)).rejects.toMatchObject({
-    code: 'unavailable',
+    code: 'internal',
     message: expect.stringContaining('The swarm does not have a leader') as string,
   });
   expect(asked).toEqual([]);
@@ -112,7 +112,10 @@ test('without a leader it waits for one, and not for ever', async () => {
 test('where the store is out of reach it fails at once, with the reason', async () => {
   const { asked, atLeader } = leaderOf(answer(200));
   const swarm = swarmOf({ leader: LEADER, trouble: 'the store has not answered for 7 s', revision: 1 });
-  await expect(atLeader.json(swarm, WRITE, NOW)).rejects.toThrow('the store has not answered for 7 s');
+  await expect(atLeader.json(swarm, WRITE, NOW)).rejects.toMatchObject({
+    code: 'unavailable',
+    message: 'the store has not answered for 7 s',
+  });
   expect(asked).toEqual([]);
 });
 

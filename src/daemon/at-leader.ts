@@ -106,7 +106,8 @@ export class AtLeader {
         }
       await times.pause(LOOK_MS, signal);
     }
-    throw new SwarmError('unavailable', `rpc error: code = Unknown desc = ${NO_LEADER}${reason}`);
+    // Docker's status of this is 500.
+    throw new SwarmError('internal', `rpc error: code = Unknown desc = ${NO_LEADER}${reason}`);
   }
 
   /** A client reads what it wrote. */

@@ -1,3 +1,4 @@
+import { SwarmError } from '../base/errors.ts';
 import { copyFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -332,4 +333,16 @@ test('a worker that joins, joins by its engine; what the engine says is passed o
   daemon.engine.refusal = undefined;
   expect(await daemon.call('POST', '/swarm/join', { JoinToken: 'y' })).toMatchObject({ status: 200 });
   expect(daemon.engine.joined).toEqual({ JoinToken: 'y' });
+});
+
+test('what can not be done because somebody else is away is 503', async () => {
+  await using daemon = await startDaemon({
+    beforeManager: () => {
+      throw new SwarmError('unavailable', 'the store does not answer');
+    },
+  });
+  expect(await daemon.call('POST', '/swarm/init', INIT)).toMatchObject({
+    status: 503,
+    message: 'the store does not answer',
+  });
 });

@@ -55,6 +55,9 @@ export interface Manager {
 /** How long calls under way may take to end. */
 const CLOSE_GRACE_MS = 1_000;
 const RETRY_MS = 500;
+/** A lead that has not begun by then is given back. */
+const BEGIN_MS = 30_000;
+const WATCH_MS = 1_000;
 const ASKED = { timeoutMs: 10_000 };
 
 type LeaderClient = ReturnType<typeof connectManagers>['client'];
@@ -97,6 +100,7 @@ class RunningManager implements Manager {
     };
     const loops = {
       lead: (signal: AbortSignal) => this.#follow(signal),
+      watchdog: (signal: AbortSignal) => this.#watchLead(signal),
       certificate: (signal: AbortSignal) =>
         runManagerRenewal(context, { nodeId, current: first, onRenewed }, signal),
     };
@@ -199,6 +203,25 @@ class RunningManager implements Manager {
       }
     } finally {
       unlisten();
+    }
+  }
+
+  /** A lead with which this manager can't begin is another one's to have, if there is one. */
+  async #watchLead(signal: AbortSignal): Promise<void> {
+    const { lead } = this.#parts;
+    const { times, log } = this.#context;
+    for (let idle: LeadTerm | undefined, sinceMs = 0; !signal.aborted;) {
+      const term = this.#leading ? undefined : lead.term;
+      if (term !== idle) sinceMs = times.nowMs();
+      else if (term && lead.giveBack && times.nowMs() - sinceMs >= BEGIN_MS) {
+        log.error(
+          { afterMs: BEGIN_MS },
+          'This manager has the lead and can not begin: another one may have it',
+        );
+        lead.giveBack();
+      }
+      idle = term;
+      await times.pause(WATCH_MS, signal);
     }
   }
 

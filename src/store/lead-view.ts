@@ -9,6 +9,8 @@ export interface LeadView {
   readonly term: LeadTerm | undefined;
   /** Who leads, as far as is known: this host included. */
   readonly leader: Leader | undefined;
+  /** Ends the term, and lets another manager have the lead before this one tries again; none where there is no other. */
+  giveBack?(): void;
   /** Called after every change of both. Returns what ends it. */
   listen(listener: () => void): () => void;
 }

@@ -52,6 +52,21 @@ describe('the lead', () => {
     await expectKept(place, one, ['a', 'b']);
   });
 
+  it('passes when it is given back, by one that goes on taking part', async () => {
+    const place = sharedPlace(etcd);
+    const one = await openManager(place, { ttlMs: TTL_MS });
+    const two = await openManager(place, { name: 'two', ttlMs: TTL_MS });
+    const term = await one.campaign();
+    const second = two.campaign();
+    await until('it is known who leads', SOON_MS, () => two.lead.leader);
+    one.lead.giveBack();
+    expect(term.leads()).toBe(false);
+    await second;
+    await until('the first one follows', SOON_MS, () => (one.lead.leader?.id === 'two' ? true : undefined));
+    await write(two, 'by the other');
+    await expectKept(place, one, ['by the other']);
+  });
+
   it('passes when the leader is cut off, who has stopped before that', async () => {
     const place = sharedPlace(etcd);
     const proxy = await startCutProxy(etcd.endpoint);

@@ -2,7 +2,7 @@ import { Election } from '../../base/election.ts';
 import { asObject, asString } from '../../base/json.ts';
 import type { EtcdClient } from './client.ts';
 import { keysOf } from './keys.ts';
-import { LeaderLock, type Fence } from './leader-lock.ts';
+import { LeaderLock, NOBODY, type Fence } from './leader-lock.ts';
 
 /** One time of leading, from winning the lead to losing it. */
 export interface Term extends Fence {
@@ -34,6 +34,7 @@ export interface LeadOptions {
 
 /** A leader that was killed is followed within this, half a second of etcd's, and a moment. */
 const TTL_MS = 3_000;
+const STAND_BACK_MS = 10_000;
 
 /**
  * One of the managers leads: who has the leader's key, for as long as its lease is renewed. It stops leading, by its own clock,
@@ -73,7 +74,13 @@ export class Lead {
   get leader(): Leader | undefined {
     if (this.term) return this.#self;
     const { holder } = this.#election;
-    return holder === undefined ? undefined : leaderOf(holder);
+    return holder === undefined || holder === NOBODY ? undefined : leaderOf(holder);
+  }
+
+  /** Ends the term; for some time the lead is any other manager's who takes it. */
+  giveBack(): void {
+    this.#lock.standBack(STAND_BACK_MS);
+    this.#term?.abandon();
   }
 
   /** Called after every change of `term` and `leader`. Returns what ends it. */

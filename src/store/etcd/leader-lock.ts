@@ -23,6 +23,9 @@ export interface LeaderLockOptions {
   readonly deadlineMs: number;
 }
 
+/** The holder's value where there is none, and this one does not want to be it. */
+export const NOBODY = '';
+
 /**
  * The leader's key, under a lease. The lease tells who holds it, also where an answer was lost; it is remembered before
  * the key is written, so that whatever was written can be found again or given up.
@@ -34,6 +37,7 @@ export class LeaderLock implements Lock {
   #lease: bigint | undefined;
   #fence: Fence | undefined;
   #givenUp = false;
+  #backUntilMs = -Infinity;
 
   constructor(client: EtcdClient, keys: Keys, options: LeaderLockOptions) {
     this.#client = client;
@@ -51,6 +55,11 @@ export class LeaderLock implements Lock {
     this.#givenUp = true;
   }
 
+  /** Has it be free for others for so long, as far as this one is concerned. */
+  standBack(ms: number): void {
+    this.#backUntilMs = this.#client.clock.nowMs() + ms;
+  }
+
   async acquire({ signal }: Signalled): Promise<Acquired> {
     const asked = this.#asked(signal);
     const there = await this.#holder(asked);
@@ -59,6 +68,7 @@ export class LeaderLock implements Lock {
     if (this.#lease !== undefined && (this.#givenUp || !(await this.#client.keepAlive(this.#lease, asked))))
       await this.#end(asked);
     this.#givenUp = false;
+    if (this.#client.clock.nowMs() < this.#backUntilMs) return { kind: 'taken', by: NOBODY };
     const lease = (this.#lease ??= await this.#client.grant(Math.ceil(this.#options.ttlMs / 1000), asked));
     const found = await this.#create(lease, asked);
     if (found.lease === lease) {
