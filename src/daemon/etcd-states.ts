@@ -3,6 +3,7 @@ import { messageOf, SwarmError } from '../base/errors.ts';
 import { fileReason } from '../base/file-reason.ts';
 import type { Candidate, StoreKeeping } from '../manager/index.ts';
 import {
+  backupEtcd,
   createCluster,
   EtcdClient,
   findCluster,
@@ -20,6 +21,7 @@ export interface EtcdPlace {
 }
 
 const ASK_MS = 10_000;
+const BACKUP_MS = 10 * 60_000;
 
 /** The state of a swarm in an etcd that all of its managers are told of. */
 export function etcdStates(place: EtcdPlace, world: SharedWorld): States {
@@ -36,14 +38,15 @@ export function etcdStates(place: EtcdPlace, world: SharedWorld): States {
       client.close();
     }
   };
-  const open = (clusterId: string): Promise<HostState> =>
-    openSharedState({
+  const open = (clusterId: string): Promise<HostState> => {
+    const client = clientOf(place);
+    return openSharedState({
       ...world,
-      ...{ prefix, clusterId },
-      client: clientOf(place),
+      ...{ client, prefix, clusterId },
       keeping: keepingOf(clusterId),
-      backupTo: backupElsewhere,
+      backupTo: (path) => backupEtcd(client, { prefix, clusterId }, path, AbortSignal.timeout(BACKUP_MS)),
     });
+  };
   const openFound = async (): Promise<HostState> => {
     const clusterId = await withClient((client) => findCluster(client, prefix, asked()));
     if (clusterId === undefined)
@@ -112,12 +115,6 @@ function keepingOf(clusterId: string): StoreKeeping {
     release: () => Promise.resolve(),
     care: () => Promise.resolve(),
   };
-}
-
-function backupElsewhere(): Promise<void> {
-  return Promise.reject(
-    new SwarmError('unsupported', 'the state is in an etcd of yours: save that (etcdctl snapshot save)'),
-  );
 }
 
 function otherStore(found: string): string {

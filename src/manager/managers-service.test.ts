@@ -110,6 +110,15 @@ test('the manager token makes a manager, and the same request again the same one
   expect(store.view.count('node')).toBe(2);
 });
 
+test('what a joiner at the same address left that never came goes', async () => {
+  const [left, other] = [newId(), newId()];
+  await join({ nodeId: left });
+  await join({ nodeId: other, candidate: { addr: '10.0.0.3:2377' } });
+  const nodeId = newId();
+  await join({ nodeId });
+  expect([...store.view.all('node')].map(({ id }) => id).sort()).toEqual([OWN, other, nodeId].sort());
+});
+
 test('the token of workers makes no manager', async () => {
   expect(await join({ token: tokens().worker })).toMatchObject({ nodeId: '', engineToken: '' });
   expect(store.view.count('node')).toBe(1);

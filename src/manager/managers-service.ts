@@ -214,6 +214,10 @@ class LeadersManagers implements ManagersService {
     const access = await this.#admit(nodeId, candidate, { keepsMember: false });
     await store.update((tx) => {
       if (this.#requireUnused(nodeId, candidate.addr, tx)) return;
+      // Of a joiner that was killed before it knew that it was let in; it is this one now.
+      for (const { id, role, managerAddr, description } of [...tx.all('node')])
+        if (role === 'manager' && managerAddr === candidate.addr && !description)
+          removeNode(tx, id, this.#context.times.wallMs());
       const row = { id: nodeId, addr: candidate.addr, availability: availability as Availability };
       tx.create('node', newManagerNode(row));
     });

@@ -49,6 +49,11 @@ test(
     await makeSecret(1, 'after');
     for (const index of [0, 1]) await hasSecret(index, 'after');
     for (const words of [SECRET, 'PRIVATE KEY', 'SWMTKN']) expect(await values()).not.toContain(words);
+    // Any manager makes a backup, which is locked as well.
+    const file = swarm.hosts.at(1).diskFolder('locked.backup');
+    expect(await swarm.at(1).command('backup', file)).toMatchObject({ code: 0 });
+    const saved = await swarm.hosts.at(1).exec('cat', file);
+    for (const words of [SECRET, 'PRIVATE KEY', 'SWMTKN']) expect(saved).not.toContain(words);
   },
   MINUTES_MS,
 );

@@ -231,6 +231,23 @@ test(
 );
 
 test(
+  'a manager whose member alone was removed while it was off comes in again',
+  async () => {
+    const { name } = swarm.hosts.at(2);
+    const id = (await swarm.nodes(0, () => true)).find(({ Hostname }) => Hostname === name)?.ID ?? '';
+    await swarm.at(2).kill();
+    const rows = (await swarm.etcdctl(0, 'member', 'list')).split('\n').map((line) => line.split(', '));
+    await swarm.etcdctl(0, 'member', 'remove', rows.find((row) => row[2] === id)?.[0] ?? '');
+    expect(await members(0)).toHaveLength(2);
+    await swarm.at(2).start();
+    await well(2);
+    expect(await members(2)).toHaveLength(3);
+    await writeAgain(2, 'in-again');
+  },
+  MINUTES_MS,
+);
+
+test(
   'a manager that is removed while it is off says so when it returns, and may join again',
   async () => {
     const { name } = swarm.hosts.at(2);
