@@ -113,7 +113,7 @@ test('where the store is out of reach it fails at once, with the reason', async 
   const { asked, atLeader } = leaderOf(answer(200));
   const swarm = swarmOf({ leader: LEADER, trouble: 'the store has not answered for 7 s', revision: 1 });
   await expect(atLeader.json(swarm, WRITE, NOW)).rejects.toMatchObject({
-    code: 'unavailable',
+    code: 'no-manager',
     message: 'the store has not answered for 7 s',
   });
   expect(asked).toEqual([]);
