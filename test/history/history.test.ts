@@ -81,7 +81,8 @@ test.each(STORES.filter((_, at) => [String(at), undefined].includes(process.env[
     if (found.length > 0 || process.env['HIST_DEBUG'])
       console.error([how, ...found, ...troubles, ...words, swarm.story()].join('\n'));
     expect(found).toEqual([]);
-    expect(done).toBeGreaterThan(SECONDS / 6);
+    // A machine that is busy with other things does little.
+    expect(done).toBeGreaterThan(SECONDS / 30);
   },
   SECONDS * 1000 + PATIENCE_MS + 180_000,
 );
