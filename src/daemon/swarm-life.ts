@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, orAborted } from '../base/async.ts';
 import type { Times } from '../base/clock.ts';
 import { messageOf, SwarmError } from '../base/errors.ts';
@@ -8,20 +7,19 @@ import type { Logger } from '../base/log.ts';
 import { createCluster } from '../ca/index.ts';
 import { swarmEvent, type InitRequest, type SwarmJoinRequest } from '../control/index.ts';
 import type { Manager, ManagerOptions } from '../manager/index.ts';
-import { managersAmong, type Node } from '../model/index.ts';
+import { managersAmong } from '../model/index.ts';
 import {
   LockedError,
   parseUnlockKey,
   type Keyring,
   type LeadView,
   type LoopContext,
-  type Store,
 } from '../store/index.ts';
 import type { ApiHandler } from '../swarmkit/index.ts';
-import { engineSubnets, engineSwarm, joinEngine, joinEngineSurely, leaveOwnSwarm } from './engine-swarm.ts';
-import { hasDevice, systemAddresses } from './interfaces.ts';
+import { joinEngine, joinEngineSurely, leaveOwnSwarm } from './engine-swarm.ts';
+import { IN_A_SWARM, requireFreeHost } from './free-host.ts';
+import { HostAddresses } from './host-addresses.ts';
 import { LAST_MANAGER, leavingOneOf, LOCKED, ONE_OF_SEVERAL } from './leaving-words.ts';
-import { addressesNow } from './moved-address.ts';
 import { livingManager } from './living-manager.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { WorkerNode } from './attendance.ts';
@@ -30,8 +28,10 @@ import type { ManagerPeers, Means } from './manager-peers.ts';
 import { FIRST_LEAD_MS, seed } from './new-swarm.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { LocalConfig, StateFolder } from './state-folder.ts';
+import { livesOn, localOf } from './restored-state.ts';
 import type { HostState, States } from './states.ts';
-import { hostPort, sourceOf, swarmAddresses } from './swarm-addresses.ts';
+import { hostPort } from './swarm-addresses.ts';
+import { forgetWitness, keepWitness } from './witness-life.ts';
 
 export interface LifeOptions {
   readonly folder: StateFolder;
@@ -57,17 +57,10 @@ export interface LifeOptions {
   readonly log: Logger;
 }
 
-/** Docker's words where a node is in a swarm already. */
-export const IN_A_SWARM =
-  'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.';
 const REMOVED =
   'this host was removed from its swarm: docker swarm leave --force makes it free to join again';
-const SWARM_PORT = 2377;
 const MOVED = 'This host has another address now; the manager goes on there';
 const ADDRESS_LOOK_MS = 5_000;
-/** How long an engine may still be about to leave a swarm or to begin: it says so for a moment only. */
-const SETTLE_TRIES = 10;
-const SETTLE_MS = 200;
 /** A state that can't be read is tried again and again. */
 const [FIRST_RETRY_MS, LAST_RETRY_MS] = [500, 10_000];
 /** Who leaves waits no longer for the others. */
@@ -76,6 +69,7 @@ const RESIGN_MS = 10_000;
 /** Whether this host manages a swarm, and how that begins and ends. One change at a time. */
 export class SwarmLife {
   readonly #options: LifeOptions;
+  readonly #addresses: HostAddresses;
   readonly #closing = new AbortController();
   #running: RunningSwarm | undefined;
   #trouble: string | undefined;
@@ -86,6 +80,7 @@ export class SwarmLife {
 
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.#addresses = new HostAddresses(options);
   }
 
   /** The swarm, where there is one. */
@@ -155,9 +150,9 @@ export class SwarmLife {
       if (request.forceNewCluster && (this.#running || this.#trouble !== undefined))
         return this.#goAlone(request);
       if (this.#running) throw new SwarmError('no-manager', IN_A_SWARM);
-      await this.#requireFree();
+      await requireFreeHost(this.#options);
       const { folder, engine, states, log } = this.#options;
-      const local = { nodeId: newId(), store: states.kind, ...(await this.#addresses(request)) };
+      const local = await this.#addresses.of(newId(), request);
       folder.make();
       folder.wipe();
       // Of a swarm that its engine has left.
@@ -197,9 +192,9 @@ export class SwarmLife {
       const { folder, engine, states, peers, log } = this.#options;
       const found = await peers.find(request);
       if (!found) return 'worker';
-      await this.#requireFree();
+      await requireFreeHost(this.#options);
       const wish = { ...request, advertiseAddr: request.advertiseAddr || found.localAddress };
-      const local = { nodeId: newId(), store: states.kind, ...(await this.#addresses(wish)) };
+      const local = await this.#addresses.of(newId(), wish);
       const answer = await found.join({
         local,
         means: await this.means(),
@@ -237,7 +232,7 @@ export class SwarmLife {
     const { folder, states, peers, log } = this.#options;
     await this.#inTurn(async () => {
       if (this.#running || this.#trouble !== undefined) return;
-      const local = await this.#localOf(node);
+      const local = await this.#addresses.ofWorker(node);
       const keepsMember = states.witnessId === local.nodeId && !states.isReleased;
       const asked = await peers.become(node, local, await this.means(), { keepsMember });
       const { unlockKey, access, warnings } = asked;
@@ -260,7 +255,7 @@ export class SwarmLife {
     const { times, log } = this.#options;
     for (let seen = ''; !signal.aborted;) {
       const { local } = this.#running ?? {};
-      const now = local && (await this.#located(local));
+      const now = local && (await this.#addresses.now(local));
       const next = now && now.advertise.host !== local.advertise.host ? hostPort(now.advertise) : '';
       // Not what a device shows for a moment.
       if (now && next !== '' && next === seen)
@@ -275,19 +270,9 @@ export class SwarmLife {
   /** Has this host, which is a node, keep the state for the managers without being one, or no more. */
   witness(node: WorkerNode, wanted: boolean): Promise<void> {
     return this.#inTurn(async () => {
-      const { states, peers } = this.#options;
       if (this.#running || this.#trouble !== undefined) return;
-      const { nodeId } = node.place;
-      if (states.witnessId !== undefined && (!wanted || states.isReleased || states.witnessId !== nodeId))
-        await this.#forgetWitness();
-      if (!wanted) return;
-      const local = await this.#localOf(node);
-      // The host may have got another address.
-      if (states.witnessId === nodeId) return states.witness(local);
-      const means = await this.means();
-      if (means.storeMember === 'never') return;
-      const { access } = await peers.become(node, local, means, { witness: true });
-      await states.witness(local, access);
+      const means = (): Promise<Means> => this.means();
+      await keepWitness({ ...this.#options, addresses: this.#addresses, means }, node, wanted);
     });
   }
 
@@ -300,29 +285,10 @@ export class SwarmLife {
   async endWitness({ always }: { readonly always: boolean }): Promise<void> {
     await this.#inTurn(async () => {
       const { states } = this.#options;
-      if (this.isWitness && (always || states.isReleased)) await this.#forgetWitness();
+      if (this.isWitness && (always || states.isReleased)) await forgetWitness(this.#options);
     }).catch((error: unknown) => {
       this.#options.log.error({ err: messageOf(error) }, 'What a witness has could not be removed');
     });
-  }
-
-  async #forgetWitness(): Promise<void> {
-    const { states, log } = this.#options;
-    const node = states.witnessId;
-    await states.forget();
-    log.info({ node }, 'This host is no witness any more');
-  }
-
-  async #localOf({ place }: WorkerNode): Promise<LocalConfig> {
-    const { peers, states } = this.#options;
-    const [manager = ''] = place.managers;
-    const listen = { host: '0.0.0.0', port: SWARM_PORT };
-    const advertise = { host: await peers.localAddress(manager), port: SWARM_PORT };
-    const source = sourceOf(advertise.host, { addresses: systemAddresses() });
-    return {
-      ...{ nodeId: place.nodeId, store: states.kind, listen, advertise, dataPath: '' },
-      ...(source ? { source } : {}),
-    };
   }
 
   /** Ends the swarm of this host and forgets it; its engine leaves too. Throws `no-manager` in Docker's words. */
@@ -411,7 +377,7 @@ export class SwarmLife {
     const { folder, states, log } = this.#options;
     const former = running?.local ?? folder.readLocal();
     if (!former || this.isLocked) throw new SwarmError('no-manager', former ? LOCKED : IN_A_SWARM);
-    const local = await this.#readdressed(former, request.advertiseAddr);
+    const local = await this.#addresses.readdressed(former, request.advertiseAddr);
     if (local !== former) folder.writeLocal(local);
     if (running && !running.state.needsMajority) {
       if (hostPort(local.advertise) !== hostPort(former.advertise)) await this.#goElsewhere(local);
@@ -427,13 +393,6 @@ export class SwarmLife {
       await next.manager.dismissOthers();
     });
     return local.nodeId;
-  }
-
-  /** At the address that the user names, if one is named. */
-  async #readdressed(former: LocalConfig, advertiseAddr: string): Promise<LocalConfig> {
-    if (advertiseAddr === '') return former;
-    const wish = { advertiseAddr, listenAddr: hostPort(former.listen), dataPathAddr: former.dataPath };
-    return { nodeId: former.nodeId, store: this.#options.states.kind, ...(await this.#addresses(wish)) };
   }
 
   /** Ends the manager, and has it begin again while clients wait; where that fails it is tried again later. */
@@ -514,7 +473,7 @@ export class SwarmLife {
     if (this.#running) return;
     if (states.witnessId !== undefined) return states.witness(undefined);
     if (!(states.hasOwn || (before && states.kind === 'etcd'))) return;
-    const kept = before && (await this.#located(before));
+    const kept = before && (await this.#addresses.now(before));
     if (kept && kept !== before) {
       if (kept.advertise.host !== before.advertise.host)
         log.warn({ from: hostPort(before.advertise), addr: hostPort(kept.advertise) }, MOVED);
@@ -584,64 +543,6 @@ export class SwarmLife {
     });
   }
 
-  /** An engine that belongs elsewhere is left alone, and a state that is there is not overwritten. */
-  async #requireFree(): Promise<void> {
-    if (this.#trouble !== undefined) throw new SwarmError('no-manager', IN_A_SWARM);
-    await this.#requireFreeEngine();
-    await this.#requireNoState();
-  }
-
-  async #requireFreeEngine(): Promise<void> {
-    for (let left = SETTLE_TRIES; ; left -= 1) {
-      const { state } = await engineSwarm(this.#options.engine);
-      if (state === 'inactive') return;
-      if (left === 0 || state !== 'pending') throw new SwarmError('no-manager', IN_A_SWARM);
-      await sleep(SETTLE_MS);
-    }
-  }
-
-  /** What begins anew erases what is there; a backup may have been put there since the start. */
-  async #requireNoState(): Promise<void> {
-    const { folder, states } = this.#options;
-    if (!states.hasOwn) return;
-    if (await this.#holdsSwarm())
-      throw new SwarmError(
-        'conflict',
-        `the state of a swarm is in '${folder.path}': restart swarmd to go on with it`,
-      );
-  }
-
-  async #holdsSwarm(): Promise<boolean> {
-    try {
-      const state = await this.#options.states.open();
-      const isSwarm = state.store.view.cluster() !== undefined;
-      await state.close();
-      return isSwarm;
-    } catch (error) {
-      if (error instanceof LockedError) return true;
-      throw error;
-    }
-  }
-
-  /** Where this host is now; as before where that does not show. */
-  async #located(local: LocalConfig): Promise<LocalConfig> {
-    const system = { addresses: systemAddresses(), hasDevice };
-    try {
-      const now = addressesNow(local, { ...system, engineSubnets: [] });
-      const isClear = now !== local || !local.source || sourceOf(local.advertise.host, system) !== undefined;
-      if (isClear || hasDevice(local.source.device)) return now;
-      return addressesNow(local, { ...system, engineSubnets: await engineSubnets(this.#options.engine) });
-    } catch (error) {
-      this.#options.log.debug({ err: messageOf(error) }, 'The address of this host is not clear');
-      return local;
-    }
-  }
-
-  async #addresses(wish: Parameters<typeof swarmAddresses>[0]): Promise<Omit<LocalConfig, 'nodeId'>> {
-    const subnets = await engineSubnets(this.#options.engine);
-    return swarmAddresses(wish, { addresses: systemAddresses(), engineSubnets: subnets });
-  }
-
   #newCluster({ pools, spec, dataPathPort }: InitRequest): ReturnType<typeof createCluster> {
     const all = pools ? { defaultAddressPool: pools.pools, subnetSize: pools.size } : {};
     return createCluster({ spec, dataPathPort, ...all }, this.#options.times.wallMs());
@@ -694,27 +595,7 @@ export class SwarmLife {
   }
 }
 
-/** Agents would follow a manager that goes back to what was: two of one swarm, each with a state of its own, must never be. */
-function livesOn(addr: string): string {
-  return (
-    `the swarm whose backup was restored here lives: its manager at ${addr} answers. To begin again from the backup, stop the other ` +
-    'managers for good and restart this one; docker swarm leave --force forgets what was restored'
-  );
-}
-
 /** Whether another try may go better. */
 function isPassing(error: unknown): boolean {
   return error instanceof SwarmError && (error.code === 'unavailable' || error.code === 'timeout');
-}
-
-/** After a restore on a fresh disk: what the swarm itself knows of its manager. */
-function localOf(store: Store): LocalConfig {
-  const managers: Node[] = [];
-  for (const node of store.view.all('node')) if (node.managerAddr !== undefined) managers.push(node);
-  const [node] = managers;
-  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(node?.managerAddr ?? '') ?? [];
-  if (!node || managers.length > 1 || host === '')
-    throw new SwarmError('unavailable', 'the state does not say which of its nodes this host is');
-  const listen = { host: '0.0.0.0', port: Number(port) };
-  return { nodeId: node.id, listen, advertise: { host, port: Number(port) }, dataPath: '' };
 }

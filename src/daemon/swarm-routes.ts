@@ -4,7 +4,7 @@ import { queryFlag, readJson } from '../docker-api/index.ts';
 import type { DaemonHandler, ManagerHandler } from './daemon-context.ts';
 import { refusalOf, type LocalEngine } from './local-engine.ts';
 import { engineDown } from './pass.ts';
-import { IN_A_SWARM } from './swarm-life.ts';
+import { IN_A_SWARM } from './free-host.ts';
 
 /** `POST /swarm/init` */
 export const initSwarm: DaemonHandler = async (call, { life, balancing }) => {
