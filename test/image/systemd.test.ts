@@ -71,9 +71,21 @@ test('systemd takes swarmd, beside the engine and in its place', async () => {
   const beside = await withEngine(await diskWith('swarmd.service'));
   expect(await complaints(beside, 'swarmd.service')).toBe('');
   const inPlace = await withEngine(
-    await diskWith('swarmd.service', 'swarmd.socket', 'swarmd.service.d', 'docker.socket.d'),
+    await diskWith(
+      'swarmd.service',
+      'swarmd.socket',
+      'docker-tcp.socket',
+      'swarmd.service.d',
+      'docker.socket.d',
+    ),
   );
-  for (const unit of ['swarmd.service', 'swarmd.socket', 'docker.socket', 'docker.service'])
+  for (const unit of [
+    'swarmd.service',
+    'swarmd.socket',
+    'docker-tcp.socket',
+    'docker.socket',
+    'docker.service',
+  ])
     expect(await complaints(inPlace, unit)).toBe('');
 });
 
