@@ -111,6 +111,13 @@ const hostOf = (service: string, not?: Host): Promise<Host> =>
       : undefined;
   });
 
+/** Two managers, whichever leads. */
+const eitherLeads = (): Promise<true> =>
+  until('two managers', SOON_MS, async () => {
+    const found = await rows("node ls --filter role=manager --format '{{.Status}} {{.ManagerStatus}}'");
+    return found.join() === 'Ready Leader,Ready Reachable' ? true : undefined;
+  });
+
 /** Has tasks that are made meanwhile start there, as they may by themselves. */
 async function onlyAt(host: Host, make: () => Promise<unknown>): Promise<void> {
   const others = [...hosts].filter((one) => one !== host);
@@ -119,10 +126,6 @@ async function onlyAt(host: Host, make: () => Promise<unknown>): Promise<void> {
   await set('pause');
   await make();
   await set('active');
-}
-
-async function losePower(host: Host): Promise<void> {
-  await host.powerOff();
 }
 
 async function isBack(host: Host): Promise<void> {
@@ -177,7 +180,7 @@ test(
     expect(await types('docker service ls')).toMatch(/mariadb-service-01 +replicated +1\/1 +mariadb:10\.1/);
     const ps = await types('docker service ps mariadb-service-01');
     expect(ps).toMatch(/mariadb-service-01\.1 +mariadb:10\.1 +server-02 +Running +Running /);
-    await losePower(second);
+    await second.powerOff();
     await movedFrom(second, 'mariadb-service-01');
     await isBack(second);
     await allReady('Leader', 'Reachable');
@@ -191,7 +194,7 @@ test(
     await types('docker service create --replicas 3 --name apache-service-01 -p 80:80 httpd:2.4-alpine');
     await types('docker service logs apache-service-01');
     const [lost = second] = workers;
-    await losePower(lost);
+    await lost.powerOff();
     await until('three tasks elsewhere', SOON_MS, async () => {
       const places = await rows(
         "service ps apache-service-01 --filter desired-state=running --format '{{.Node}} {{.CurrentState}}'",
@@ -279,7 +282,7 @@ test(
   'the manager that leads loses its power: the other one has its task run elsewhere, with its data',
   async () => {
     expect((await hostOf('mariadb-nfs-service-01')).name).toBe(manager.name);
-    await losePower(manager);
+    await manager.powerOff();
     here = second;
     await movedFrom(manager, 'mariadb-nfs-service-01');
     for (const { ip, name } of hosts) {
@@ -335,9 +338,11 @@ test(
 test(
   'a balancer before the managers',
   async () => {
-    const port =
-      page.line('docker --host=tcp://192.168.150.27:2375 service ls', {}).match(/:(\d+)/)?.[1] ?? '';
-    for (const index of [0, 1]) await swarmds[index]?.restart('-H', `tcp://0.0.0.0:${port}`, '--tls=false');
+    const port = 2370; // the engines of these hosts have 2375 themselves
+    for (const index of [0, 1]) {
+      await swarmds[index]?.restart('-H', `tcp://0.0.0.0:${port}`, '--tls=false');
+      await eitherLeads();
+    }
     await using balancer = await startRoundRobin([manager, second].map(({ ip }) => `${ip}:${port}`));
     const line = page.line('docker --host=tcp://192.168.150.27:2375 service ls', {
       'tcp://192.168.150.27:2375': balancer.host,
@@ -394,7 +399,7 @@ test(
     });
     await types('swarmd backup /var/backups/swarm.db', withState('swarmd'));
     expect(await typed(manager, `stat -c %a ${file}`)).toBe('600');
-    await Promise.all([swarmds[0]?.stop(), losePower(second)]);
+    await Promise.all([swarmds[0]?.stop(), second.powerOff()]);
     await types('swarmd restore /var/backups/swarm.db', withState('restored'));
     swarmds[0] = await new Swarmd(manager, { args: SOCKET, state: 'restored' }).start();
     await nodesAre([
