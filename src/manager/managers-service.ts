@@ -109,6 +109,8 @@ const AVAILABILITIES: readonly string[] = ['active', 'pause', 'drain'];
 const SETTLE_MS = 15_000;
 /** A host whose engine has just joined finds out within this that there is a manager to attend. */
 const FIRST_MS = 8_000;
+/** Most of them are back within this; a joiner waits so long. */
+const BACK_MS = 4_000;
 const LOOK_MS = 100;
 const ID = /^[a-z0-9]{25}$/;
 
@@ -222,7 +224,7 @@ class LeadersManagers implements ManagersService {
       tx.create('node', newManagerNode(row));
     });
     log.info({ node: nodeId, addr: candidate.addr, peer: callerAddr(call) }, 'a manager joined');
-    return this.#response(nodeId, access, this.#options.engineToken(nodeId));
+    return this.#welcome(nodeId, access, this.#options.engineToken(nodeId));
   }
 
   /** True where the row is there, because the same joiner asked before; throws `conflict` for anybody else's. */
@@ -262,7 +264,7 @@ class LeadersManagers implements ManagersService {
     if (request.witness) {
       if (this.#witness !== id) throw new SwarmError('conflict', `node ${id} is not to be a witness`);
       const access = await this.#options.admit(id, candidate, { keepsMember: false });
-      return { ...this.#response(id, access, ''), unlockKey: '', warnings: [] };
+      return { ...this.#response(id, access, ''), unlockKey: '' };
     }
     const isWanted = (node: Node | undefined): boolean => node?.spec.role === 'manager';
     const refusal = (): SwarmError => new SwarmError('conflict', `node ${id} is not to be a manager`);
@@ -274,7 +276,7 @@ class LeadersManagers implements ManagersService {
       tx.update('node', { ...node, role: 'manager', managerAddr: candidate.addr });
     });
     log.info({ node: id, addr: candidate.addr }, 'a node became a manager');
-    return this.#response(id, access, '');
+    return this.#welcome(id, access, '');
   }
 
   async #admit(
@@ -296,20 +298,30 @@ class LeadersManagers implements ManagersService {
   #response(nodeId: string, store: StoreAccess | undefined, engineToken: string): JoinResponse {
     const clusterId = this.#cluster().id;
     const unlockKey = this.#context.store.lock.keyInForce;
-    const warnings = store ? this.#warnings() : [];
-    for (const warning of warnings) this.#context.log.warn({ node: nodeId }, warning);
-    const answer = { nodeId, clusterId, engineToken, unlockKey, warnings };
+    const answer = { nodeId, clusterId, engineToken, unlockKey };
     return create(
       JoinResponseSchema,
       store ? { ...answer, store: { ...store, endpoints: [...store.endpoints] } } : answer,
     );
   }
 
-  /** What the user of a manager that has come in is to know, where the managers' own etcd keeps the state. */
-  #warnings(): string[] {
-    const isAlright =
-      managersAmong(this.#context.store.view.all('node')) !== 2 || this.hosts.some(({ canKeep }) => canKeep);
-    return isAlright ? [] : [TWO_MANAGERS];
+  /** The answer to a new manager, with what its user is to know where the managers' own etcd keeps the state. */
+  async #welcome(nodeId: string, store: StoreAccess | undefined, engineToken: string): Promise<JoinResponse> {
+    const answer = this.#response(nodeId, store, engineToken);
+    if (!store || !(await this.#lacksWitness())) return answer;
+    this.#context.log.warn({ node: nodeId }, TWO_MANAGERS);
+    return { ...answer, warnings: [TWO_MANAGERS] };
+  }
+
+  /** Whether there are two managers, and no host that can be their witness; those that may still come back are waited for. */
+  async #lacksWitness(): Promise<boolean> {
+    const { times, store } = this.#context;
+    const isLacking = (): boolean =>
+      managersAmong(store.view.all('node')) === 2 && !this.hosts.some(({ canKeep }) => canKeep);
+    const hasWorkers = [...store.view.all('node')].some(({ role }) => role === 'worker');
+    const untilMs = hasWorkers ? Math.min(this.#settledMs, times.nowMs() + BACK_MS) : 0;
+    while (isLacking() && times.nowMs() < untilMs) await times.pause(LOOK_MS, new AbortController().signal);
+    return isLacking();
   }
 
   #cluster(): Cluster {

@@ -2,15 +2,13 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { connect as connectPlainly } from 'node:net';
 import { join } from 'node:path';
-import { connect, type SecureContextOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { readNodeCertificate } from '../../src/daemon/node-certificate.ts';
-import { MemberFolder } from '../../src/ensemble/index.ts';
 import { hostEnvironment, run, until, type Host } from '../hosts/index.ts';
 import { ensureEtcd } from '../stores/etcd.ts';
 import { eventually } from '../swarm-mode/services/service-swarm.ts';
 import { Swarmd } from '../swarm-mode/swarmd.ts';
 import { ManagerSwarm } from './manager-swarm.ts';
+import { expectClosed, memberFolder } from './member-ports.ts';
 
 /** Who gets into an etcd of the managers' own, and who does not; the third host has no etcd. Each test goes on from the former. */
 const MINUTES_MS = 240_000;
@@ -33,10 +31,6 @@ afterAll(async () => {
   await without?.kill();
   await swarm?.[Symbol.asyncDispose]();
 });
-
-const rootOf = (index: number): string => `/proc/${swarm.hosts.at(index).initPid}/root`;
-const memberFolder = (index: number): MemberFolder =>
-  new MemberFolder(join(swarm.at(index).stateDirHere, 'etcd'));
 
 /** Runs a program on a host until the returned function is called, or this process ends. */
 function startProgram(host: Host, ...command: string[]): () => Promise<void> {
@@ -69,13 +63,13 @@ test(
     expect(refused.stderr).toContain('apt-get install etcd-server');
     expect(await without.docker('info', '--format', '{{.Swarm.LocalNodeState}}')).toBe('inactive');
     expect(await swarm.nodes(0, () => true)).toHaveLength(1);
-    expect(memberFolder(0).hasMember).toBe(false);
+    expect(memberFolder(swarm, 0).hasMember).toBe(false);
     expect(existsSync(`${swarm.at(0).stateDirHere}/state.db`)).toBe(true);
 
     await swarm.join(without, 'worker');
     const promoted = await swarm.at(0).tryDocker(['node', 'promote', swarm.hosts.at(2).name]);
     expect(promoted.stderr).toContain('apt-get install etcd-server');
-    expect(memberFolder(0).hasMember).toBe(false);
+    expect(memberFolder(swarm, 0).hasMember).toBe(false);
   },
   MINUTES_MS,
 );
@@ -92,7 +86,7 @@ test(
     const refused = await swarm.at(1).tryDocker(join);
     await end();
     expect(refused.stderr).toContain('port 2388 of this host');
-    expect(memberFolder(0).hasMember).toBe(false);
+    expect(memberFolder(swarm, 0).hasMember).toBe(false);
   },
   MINUTES_MS,
 );
@@ -126,36 +120,10 @@ test(
   MINUTES_MS,
 );
 
-/** What a server says to a request over TLS with these certificates, or how it refuses them. */
-function asked(port: number, path: string, tls: SecureContextOptions): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const socket = connect({ host: swarm.hosts.at(0).ip, port, rejectUnauthorized: false, ...tls });
-  let text = '';
-  socket.setEncoding('utf8').setTimeout(10_000, () => socket.destroy());
-  socket.on('secureConnect', () =>
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n\r\n`),
-  );
-  socket.on('data', (more: string) => (text += more));
-  socket.on('error', (error: Error) => resolve(`refused: ${error.message}`));
-  socket.on('close', () => resolve(text));
-  return promise;
-}
-
 test(
   'a worker’s certificate opens neither port of a member, nor does none',
   async () => {
-    const worker = readNodeCertificate(`${rootOf(2)}${swarm.hosts.at(2).diskFolder('docker')}`);
-    const { certificates } = memberFolder(0);
-    const own = certificates.clientTls();
-    for (const [port, path] of [
-      [2387, '/version'],
-      [2388, '/members'],
-    ] as const) {
-      const member = { cert: own.cert, key: own.key } as SecureContextOptions;
-      expect(await asked(port, path, member)).toContain('200 OK');
-      for (const tls of [{ cert: worker.certPem, key: worker.keyPem }, {}])
-        expect(await asked(port, path, tls)).toMatch(/^refused: .*(alert|ECONNRESET)/);
-    }
+    await expectClosed(swarm, 0, { worker: 2 });
   },
   MINUTES_MS,
 );
