@@ -29,6 +29,10 @@ export class HostAddresses {
     this.#options = options;
   }
 
+  get ownAddresses(): ReadonlySet<string> {
+    return new Set(systemAddresses().map(({ ip }) => ip));
+  }
+
   /** As the user wishes; throws `invalid` in Docker's words. */
   async of(nodeId: string, wish: AddressWish): Promise<LocalConfig> {
     const { engine, states } = this.#options;

@@ -1,5 +1,5 @@
 import { SwarmError } from '../base/errors.ts';
-import type { Node } from '../model/index.ts';
+import { hostOf } from '../base/host-port.ts';
 import type { Store } from '../store/index.ts';
 import type { LocalConfig } from './state-folder.ts';
 
@@ -11,14 +11,24 @@ export function livesOn(addr: string): string {
   );
 }
 
-/** After a restore on a fresh disk: what the swarm itself knows of its manager. Throws `unavailable` where it has several. */
-export function localOf(store: Store): Omit<LocalConfig, 'store'> {
-  const managers: Node[] = [];
-  for (const node of store.view.all('node')) if (node.managerAddr !== undefined) managers.push(node);
-  const [node] = managers;
-  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(node?.managerAddr ?? '') ?? [];
-  if (!node || managers.length > 1 || host === '')
-    throw new SwarmError('unavailable', 'the state does not say which of its nodes this host is');
+/**
+ * After a restore on a fresh disk: what the swarm itself knows of its manager; of several, of the one that has an address of this host.
+ * Throws `unavailable` where that does not show.
+ */
+export function localOf(store: Store, ownAddresses: ReadonlySet<string>): Omit<LocalConfig, 'store'> {
+  const managers = [...store.view.all('node')].flatMap(({ id, managerAddr }) =>
+    managerAddr === undefined ? [] : [{ id, addr: managerAddr }],
+  );
+  const here = managers.length > 1 ? managers.filter(({ addr }) => ownAddresses.has(hostOf(addr))) : managers;
+  const [node] = here;
+  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(node?.addr ?? '') ?? [];
+  if (!node || here.length > 1 || host === '')
+    throw new SwarmError(
+      'unavailable',
+      `the state does not say which of its nodes this host is: a backup goes to a host with the address of one of its managers (${managers
+        .map(({ addr }) => addr)
+        .join(', ')})`,
+    );
   const listen = { host: '0.0.0.0', port: Number(port) };
   return { nodeId: node.id, listen, advertise: { host, port: Number(port) }, dataPath: '' };
 }

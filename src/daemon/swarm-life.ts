@@ -497,7 +497,8 @@ export class SwarmLife {
       await state.close();
       return this.#say(livesOn(elsewhere));
     }
-    const local = { ...(kept && own ? kept : localOf(store)), store: states.kind };
+    const { ownAddresses } = this.#addresses;
+    const local = { ...(kept && own ? kept : localOf(store, ownAddresses)), store: states.kind };
     try {
       folder.writeLocal(local);
     } catch (error) {
@@ -505,10 +506,23 @@ export class SwarmLife {
       await state.close();
       throw error;
     }
-    (await this.#begin(state, local)).follow();
+    const running = await this.#begin(state, local);
+    if (folder.isRestored) await this.#goOnAlone(running);
+    running.follow();
     folder.markRestored(false);
     this.#say(undefined);
     log.info({ node: local.nodeId, addr: hostPort(local.advertise) }, 'Manager of a swarm');
+  }
+
+  /** What was restored has one manager, whatever it had when it was saved. */
+  async #goOnAlone({ manager }: RunningSwarm): Promise<void> {
+    try {
+      await manager.untilLeading(AbortSignal.timeout(FIRST_LEAD_MS));
+      await manager.dismissOthers();
+    } catch (error) {
+      await this.#end();
+      throw error;
+    }
   }
 
   async #resumeLater(): Promise<void> {

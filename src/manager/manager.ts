@@ -14,6 +14,7 @@ import {
 import { dismiss } from './dismiss.ts';
 import { beginLeading, type Leading, type LeadingParts } from './leading.ts';
 import { runLoops } from './loops.ts';
+import { showWitness } from './witness-label.ts';
 
 /** `nodeId` is the node that this host is; its row is there and has the role manager. */
 export interface ManagerOptions extends LeadingParts {
@@ -42,7 +43,7 @@ export interface Manager {
   engineToken(): Promise<string>;
   /** Has this host's row say that it manages no more, or go. Rejects where no leader answers, and for the last manager. */
   resign(how: { readonly remove: boolean }): Promise<void>;
-  /** Makes workers of all other managers: they are lost. Rejects where this one does not lead. */
+  /** Makes workers of all other managers, and nobody a witness: they are lost. Rejects where this one does not lead. */
   dismissOthers(): Promise<void>;
   /** Resolves when this host leads, or the signal fires. */
   untilLeading(signal: AbortSignal): Promise<void>;
@@ -144,6 +145,7 @@ class RunningManager implements Manager {
       for (const { id, role } of [...tx.all('node')])
         if (role === 'manager' && id !== nodeId) dismiss(tx, id);
     });
+    await showWitness(this.#context.store, undefined);
   }
 
   async #atLeader<T>(act: (managers: LeaderClient) => Promise<T>): Promise<T> {
