@@ -27,8 +27,8 @@ const RENEW_PART = 1 / 3;
 const RETRY_MS = 500;
 
 /**
- * Which managers are there: each has a key under a lease of its own, and all follow all keys. Where etcd can't be reached, what was
- * known last but this manager itself is `unknown` to be there.
+ * Which managers are there: each has a key under a lease of its own, and all follow all keys. Where etcd can't be
+ * reached for as long as it is asked, 5 s, nobody but this manager itself is known to be there.
  */
 export class Presence {
   readonly #client: EtcdClient;
@@ -102,21 +102,29 @@ export class Presence {
 
   async #follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      let began = false;
       try {
-        await this.#watch(signal);
+        await this.#watch(signal, () => (began = true));
       } catch {
-        this.#follows = false;
-        this.#tell();
+        // A connection that was lost says nothing of anybody: only where no other one can be had is nothing known.
+        if (!began) this.#unknown();
       }
       await this.#client.clock.pause(RETRY_MS, signal);
     }
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
+  #unknown(): void {
+    if (!this.#follows) return;
+    this.#follows = false;
+    this.#tell();
+  }
+
+  async #watch(signal: AbortSignal, onBegun: () => void): Promise<void> {
     const { kvs, header } = await this.#client.range(this.#keys.managers, { signal });
     this.#there.clear();
     for (const { key, value } of kvs) this.#see(key, value);
     this.#follows = true;
+    onBegun();
     this.#tell();
     const options = { from: (header?.revision ?? 0n) + 1n, signal };
     for await (const { events } of watchRange(this.#client, this.#keys.managers, options)) {
