@@ -375,6 +375,9 @@ export class Host {
     delete this.#on.daemon;
     if (isAlive(daemon.pid)) process.kill(daemon.pid, signal);
     await until(`${this.name}: dockerd ended`, 60_000, () => (isAlive(daemon.pid) ? undefined : true));
+    // Until its parent has taken note of its end, the next one would find the process that its pid file names.
+    daemon.child.kill('SIGCONT'); // it may have stopped with it
+    await ended(daemon.child);
   }
 
   async #killAll(on: PoweredOn): Promise<void> {
