@@ -133,7 +133,8 @@ class RemoteSource implements RemoteEndpoints {
   /** The next one that may know; undefined where none does. */
   #choose(): string | undefined {
     const nowMs = this.#options.clock.nowMs();
-    const known = this.#options.managers();
+    // Engines tell of them in any order; by turns each is to have its own.
+    const known = [...this.#options.managers()].sort();
     for (const [addr, untilMs] of this.#unaware)
       if (untilMs <= nowMs || !known.includes(addr)) this.#unaware.delete(addr);
     const left = known.filter((addr) => !this.#unaware.has(addr));
