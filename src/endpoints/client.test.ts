@@ -288,6 +288,18 @@ test('a link that went dead without a word is given up, and another manager is a
   expect(await at(1)).toMatchObject({ version: 2, full: true });
 });
 
+test.each([0, 1])(
+  'a manager that is lost is not asked twice before the other, however they are listed (%i)',
+  async (first) => {
+    let asked = first;
+    // A list that changes with each question would have the lost one at every turn, or at none.
+    const { at } = follow({
+      managers: () => (asked++ % 2 === 0 ? ['127.0.0.1:1', swarm.addr] : [swarm.addr, '127.0.0.1:1']),
+    });
+    expect(await at(0)).toMatchObject({ full: true });
+  },
+);
+
 test('a manager that takes the connection and says nothing is given up', async () => {
   script.isSilent = true;
   const { at } = follow({ linkTimes: { ...TIMES, firstUpdateMs: 200 } });

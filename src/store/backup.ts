@@ -22,7 +22,7 @@ export async function writeBackup(database: DatabaseSync, path: string): Promise
   });
 }
 
-/** Writes rows of a layout that something else keeps as the same kind of file, which is restored as any other. */
+/** Writes the rows of a state that is kept in an etcd, which have that layout, to a backup as one of SQLite's is: restored alike. */
 export async function writeRowsBackup(
   {
     revision,
