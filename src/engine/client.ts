@@ -194,6 +194,15 @@ export class EngineClient {
   }
 }
 
+/** Whether the engine may have got the request that ended in this error: false where no connection came about. */
+export function mayHaveArrived(error: unknown): boolean {
+  if (error instanceof SwarmError && error.cause !== undefined) return mayHaveArrived(error.cause);
+  if (error instanceof AggregateError) return error.errors.some(mayHaveArrived);
+  if (!(error instanceof Error)) return true;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return syscall !== 'connect' && syscall !== 'getaddrinfo' && code !== 'UND_ERR_CONNECT_TIMEOUT';
+}
+
 /** Turns an engine's error answer into a SwarmError that carries its words. */
 export function engineRefusal(answer: EngineAnswer): SwarmError {
   const code = ((): SwarmError['code'] => {

@@ -7,6 +7,7 @@ import type { ExecIndex } from './containers/exec-index.ts';
 import type { NetworkKeeper } from './networks/networks-keeper.ts';
 import type { Placer } from './containers/placer.ts';
 import type { Pool } from './pool/pool.ts';
+import type { Leftovers } from './containers/leftovers.ts';
 import type { ContainerNames } from './containers/names.ts';
 import type { Forwarder } from './replication/forward.ts';
 import type { Leadership } from './replication/leadership.ts';
@@ -25,6 +26,7 @@ export interface Context {
   readonly pool: Pool;
   readonly placer: Placer;
   readonly names: ContainerNames;
+  readonly leftovers: Leftovers;
   /** Passes on to the primary what a replica does not answer; missing without `--replication`. */
   readonly forwarder: Forwarder | undefined;
   readonly execs: ExecIndex;

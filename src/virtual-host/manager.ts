@@ -10,6 +10,7 @@ import { Calls } from './system/calls.ts';
 import { Metrics } from './system/metrics.ts';
 import { RegistryAuths } from './rescheduling/registry-auths.ts';
 import { Rescheduler } from './rescheduling/rescheduler.ts';
+import { Leftovers } from './containers/leftovers.ts';
 import { ContainerNames } from './containers/names.ts';
 import { Forwarder } from './replication/forward.ts';
 import { createReplication } from './replication/replication.ts';
@@ -61,6 +62,7 @@ export async function startManager(config: ManagerConfig): Promise<Manager> {
   const metrics = new Metrics();
   const calls = new Calls(log);
   const placer = new Placer(pool, { strategy: config.strategy, filters: config.filters, metrics });
+  const leftovers = new Leftovers(pool, log);
   const context = {
     config,
     leadership,
@@ -68,7 +70,8 @@ export async function startManager(config: ManagerConfig): Promise<Manager> {
     forwarder,
     pool,
     placer,
-    names: new ContainerNames(pool, placer, leadership, replication.names),
+    leftovers,
+    names: new ContainerNames({ pool, placer, leftovers }, leadership, replication.names),
     execs: new ExecIndex(pool),
     builds: new BuildSessions(pool),
     networks: new NetworkKeeper(pool),

@@ -178,6 +178,25 @@ describe('a create under way', () => {
     expect(removed).toEqual([`/containers/${ID}`]);
   });
 
+  it('is undone later where the engine does not answer at once', async () => {
+    let refusals = 2;
+    const answers = engine.intercept;
+    engine.intercept = (path, res) => {
+      if (path !== `/containers/${ID}` || refusals === 0) return answers(path, res);
+      refusals -= 1;
+      res.destroy();
+      return true;
+    };
+    const asked = create();
+    const pending = await createReachesEngine();
+    store.holder = 'another:1';
+    await notPrimary();
+    answerCreated(pending);
+    expect((await asked).status).toBe(500);
+    await until('its removal', 20_000, () => removed.length > 0 || undefined);
+    expect(refusals).toBe(0);
+  });
+
   it('is undone when the manager is stopped', async () => {
     const asked = create();
     const pending = await createReachesEngine();

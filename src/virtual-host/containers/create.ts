@@ -1,6 +1,6 @@
 import { SwarmError } from '../../base/errors.ts';
 import { asObject, asString, type Json } from '../../base/json.ts';
-import { engineRefusal, type EngineAnswer } from '../../engine/index.ts';
+import { engineRefusal, mayHaveArrived, type EngineAnswer } from '../../engine/index.ts';
 import { readJson, type ApiCall, type ApiMinor } from '../../docker-api/index.ts';
 import { parseExpression, type PreparedFilter } from '../../scheduler/index.ts';
 import type { Context } from '../context.ts';
@@ -23,12 +23,11 @@ type Attempt =
   | { kind: 'made'; answer: EngineAnswer; id: string }
   | { kind: 'no-image'; node: EngineNode; answer: EngineAnswer }
   | { kind: 'outdated'; error: PlanOutdated }
+  | { kind: 'unanswered'; error: unknown }
   | { kind: 'refused'; node: EngineNode; answer: EngineAnswer };
 
 /** How long an engine may take to make a container; the client's own patience comes on top. */
 const CREATE_TIMEOUT_MS = 120_000;
-const UNDO_TRIES = 3;
-const UNDO_TIMEOUT_MS = 10_000;
 /** How often a node is chosen again because somebody else took a network the container needs. */
 const MAX_REPLANS = 3;
 /** How many nodes an image is brought to for one container. */
@@ -117,7 +116,7 @@ export async function makeContainer(
       switch (attempt.kind) {
         case 'made':
           if (!lead.holds()) {
-            await undo(context, held.node, attempt.id);
+            await context.leftovers.unwanted(held.node, attempt.id);
             lead.demand();
           }
           return attempt.answer;
@@ -136,6 +135,10 @@ export async function makeContainer(
             wanted = request;
           }
           break;
+        case 'unanswered':
+          context.leftovers.unanswered({ node: held.node, request, release: releaseName });
+          releaseName = undefined;
+          throw attempt.error;
         case 'outdated':
           if (replans <= 0) throw attempt.error;
           replans -= 1;
@@ -155,27 +158,6 @@ export async function makeContainer(
     releaseName?.();
     lead.end();
   }
-}
-
-/**
- * Removes a container that was made while another manager may have begun to lead, and so to place the same one. Throws
- * nothing: an engine that can't remove it now keeps it, and every manager shows it.
- */
-async function undo({ config }: Context, node: EngineNode, id: string): Promise<void> {
-  for (let left = UNDO_TRIES; ;) {
-    const status = await node.client
-      .call(node.path(`/containers/${id}?force=1&v=1`), { method: 'DELETE', timeoutMs: UNDO_TIMEOUT_MS })
-      .then((answer) => answer.status)
-      .catch(() => 0);
-    if (status === 204 || status === 404) break;
-    left -= 1;
-    if (left > 0) continue;
-    config.log.error({ id, node: node.name }, 'Container made without the lead could not be removed');
-    node.inventory.markContainer(id);
-    return;
-  }
-  node.inventory.remove(id);
-  config.log.warn({ id, node: node.name }, 'Removed a container that was made without the lead');
 }
 
 /** Whether nodes with the image could take the container, were it not for its networks and volumes. */
@@ -247,8 +229,10 @@ async function createAt(
     })
     .catch((error: unknown) => {
       node.suspect();
-      throw error;
+      if (!mayHaveArrived(error)) throw error;
+      return { error };
     });
+  if ('error' in answer) return { kind: 'unanswered', error: answer.error };
   if (answer.status === 201) {
     const id = indexNew(node, request, json, answer);
     return { kind: 'made', answer, id };

@@ -1,17 +1,23 @@
-import { asObject, asString } from '../../base/json.ts';
+import { pause } from '../../base/async.ts';
 import type { Container } from '../pool/container.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Leadership } from '../replication/leadership.ts';
 import type { SharedName, SharedNames } from '../replication/shared-names.ts';
+import { askForName } from './ask-for-name.ts';
+import type { Leftovers } from './leftovers.ts';
 import { nameConflict, type Placer } from './placer.ts';
 
-const ASK_TIMEOUT_MS = 2_000;
 /** How long a new primary asks the engines for what its predecessor may have made at the last moment. */
 const NEW_TERM_MS = 15_000;
 /** How long the store tells of a name that was given: by then the events of its container are everywhere. */
 const TOLD_MS = 5_000;
 const LOOK_MS = 50;
+/** How long an engine that says nothing is waited for, when it may have what another manager was making. */
+const SILENT_MS = 10_000;
+const SILENT_LOOK_MS = 500;
+/** An engine that has been silent for longer was asked for nothing of late. */
+const LONG_SILENT_MS = 60_000;
 
 /**
  * The names of containers, given once in the whole cluster: among the creates of this manager by the placer, among
@@ -21,15 +27,21 @@ const LOOK_MS = 50;
 export class ContainerNames {
   readonly #pool: Pool;
   readonly #placer: Placer;
+  readonly #leftovers: Leftovers;
   readonly #shared: SharedNames | undefined;
   /** Given and still told of in the store. */
   readonly #told = new Map<string, SharedName>();
   #askUntilMs = -Infinity;
 
   /** `shared` is missing where no other manager gives names at the same time, or none can be asked. */
-  constructor(pool: Pool, placer: Placer, leadership: Leadership, shared: SharedNames | undefined) {
+  constructor(
+    { pool, placer, leftovers }: { pool: Pool; placer: Placer; leftovers: Leftovers },
+    leadership: Leadership,
+    shared: SharedNames | undefined,
+  ) {
     this.#pool = pool;
     this.#placer = placer;
+    this.#leftovers = leftovers;
     this.#shared = shared;
     leadership.listen(() => {
       this.#askUntilMs = performance.now() + NEW_TERM_MS;
@@ -42,6 +54,7 @@ export class ContainerNames {
    */
   async hold(name: string, signal: AbortSignal, replaces?: Container): Promise<() => void> {
     if (name === '') return () => undefined;
+    await this.#leftovers.settled(name, signal);
     await this.#forgetGone(name);
     const release = this.#placer.holdName(name, replaces);
     const isTaken = async (): Promise<boolean> => (await this.#holder(name, replaces)) !== undefined;
@@ -50,6 +63,7 @@ export class ContainerNames {
       shared = this.#told.get(name) ?? (await this.#shared?.take(name, { isTaken, signal }));
       this.#told.delete(name);
       const mayBeNew = shared !== undefined || performance.now() < this.#askUntilMs;
+      if (shared?.contested === true) await this.#hearAll(name, signal);
       const holder = mayBeNew ? await this.#holder(name, replaces) : undefined;
       if (holder !== undefined) throw nameConflict(name, holder);
     } catch (error) {
@@ -83,14 +97,36 @@ export class ContainerNames {
   async #forgetGone(name: string): Promise<void> {
     await Promise.all(
       this.#pool.index.named(name).map(async ({ id, node }) => {
-        const found = node.healthy ? await ask(node, id) : undefined;
+        const found = node.healthy ? await askForName(node, id) : 'silent';
         if (found === 'none') node.inventory.remove(id);
-        else if (found && found.name !== name) {
+        else if (found !== 'silent' && found.name !== name) {
           node.inventory.markContainer(id);
           await this.#pool.settle([node]);
         }
       }),
     );
+  }
+
+  /**
+   * Another manager was giving the name when it died or lost sight of its engine: waits, for a bounded time, until each
+   * engine has said whether it has the container.
+   */
+  async #hearAll(name: string, signal: AbortSignal): Promise<void> {
+    const untilMs = performance.now() + SILENT_MS;
+    const hear = async (node: EngineNode): Promise<void> => {
+      while (performance.now() < untilMs && !signal.aborted && node.state !== 'Disconnected') {
+        const it = await askForName(node, name);
+        if (it !== 'none' && it !== 'silent' && it.name === name) node.inventory.markContainer(it.id);
+        if (it !== 'silent') return;
+        await pause(SILENT_LOOK_MS, signal);
+      }
+    };
+    const sinceMs = performance.now() - LONG_SILENT_MS;
+    const nodes = this.#pool
+      .nodes()
+      .filter((node) => node.info !== undefined && (node.silentSinceMs ?? Infinity) > sinceMs);
+    await Promise.all(nodes.map(hear));
+    await this.#pool.settle(nodes);
   }
 
   /**
@@ -104,30 +140,12 @@ export class ContainerNames {
     const asked = this.#pool.healthy().filter((node) => newTerm || !node.following);
     const found = await Promise.all(
       asked.map(async (node) => {
-        const it = await ask(node, name);
-        if (!it || it === 'none' || it.name !== name) return undefined;
+        const it = await askForName(node, name);
+        if (it === 'none' || it === 'silent' || it.name !== name) return undefined;
         node.inventory.markContainer(it.id);
         return it.id;
       }),
     );
     return found.find((id) => id !== undefined);
-  }
-}
-
-/** Undefined when the engine does not say. */
-async function ask(
-  node: EngineNode,
-  reference: string,
-): Promise<{ id: string; name: string } | 'none' | undefined> {
-  try {
-    const path = node.path(`/containers/${encodeURIComponent(reference)}/json`);
-    const answer = await node.client.call(path, { timeoutMs: ASK_TIMEOUT_MS });
-    if (answer.status === 404) return 'none';
-    if (answer.status !== 200) return undefined;
-    const found = asObject(JSON.parse(answer.body.toString('utf8')) as unknown);
-    return { id: asString(found['Id']), name: asString(found['Name']).replace(/^\//, '') };
-  } catch {
-    // Its own loop deals with an engine that does not answer.
-    return undefined;
   }
 }

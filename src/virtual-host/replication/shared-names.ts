@@ -12,6 +12,8 @@ const SPARE_MS = 5_000;
 
 /** A name that other managers know to be in the making. */
 export interface SharedName {
+  /** Whether another manager had it a moment ago: it may have made the container and died before it said so. */
+  readonly contested: boolean;
   release(): void;
 }
 
@@ -42,7 +44,7 @@ export class SharedNames {
     if (sinceMs < this.#sparedUntilMs) return undefined;
     const lock = this.#discovery.lock?.({ name: `names/${name}`, value: this.#who, ttlMs: TTL_MS });
     if (!lock) return undefined;
-    for (;;) {
+    for (let contested = false; ; contested = true) {
       const acquired = await lock.acquire({ signal: limited(signal) }).catch((error: unknown) => {
         this.#spare(error);
         return undefined;
@@ -52,7 +54,7 @@ export class SharedNames {
         return undefined;
       }
       this.#fine();
-      if (acquired.kind === 'held') return this.#keep(lock);
+      if (acquired.kind === 'held') return this.#keep(lock, contested);
       const late = performance.now() - sinceMs > TTL_MS + STORE_MS;
       if (late || signal.aborted || (await isTaken()))
         throw new SwarmError(
@@ -63,7 +65,7 @@ export class SharedNames {
     }
   }
 
-  #keep(lock: Lock): SharedName {
+  #keep(lock: Lock, contested: boolean): SharedName {
     const done = new AbortController();
     const renewing = async (): Promise<void> => {
       for (;;) {
@@ -75,6 +77,7 @@ export class SharedNames {
     };
     void renewing();
     return {
+      contested,
       release: () => {
         done.abort();
         this.#giveUp(lock);
