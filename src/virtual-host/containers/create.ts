@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { bodyForEngine, readCreateRequest, type CreateRequest } from './create-request.ts';
 import type { EngineNode } from '../pool/engine-node.ts';
 import { planCreate, type CreatePlan } from './create-plan.ts';
+import type { ReleaseName } from './leftovers.ts';
 import { mergedFailure } from '../pool/each-node.ts';
 import { copyImage } from '../images/image-copy.ts';
 import { locateImage } from '../images/locate-image.ts';
@@ -94,7 +95,7 @@ export async function makeContainer(
   sending: Sending,
 ): Promise<EngineAnswer> {
   const lead = unbrokenLead(sending.leadership ?? context.leadership);
-  let releaseName: (() => void) | undefined;
+  let releaseName: ReleaseName | undefined;
   try {
     releaseName = await context.names.hold(request.name, sending.signal, request.replaces);
     const plan = await planCreate(context, request);

@@ -12,9 +12,11 @@ import type { CreateRequest } from './create-request.ts';
 export interface UnansweredCreate {
   readonly node: EngineNode;
   readonly request: CreateRequest;
-  /** Gives the name back. */
-  readonly release: () => void;
+  readonly release: ReleaseName;
 }
+
+/** Gives a name back; `known`: what became of the container that was to have it is. */
+export type ReleaseName = (known?: boolean) => void;
 
 export interface LeftoverTimes {
   /** How long a name is kept back for an engine that says nothing. */
@@ -69,15 +71,15 @@ export class Leftovers {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#open.set(name, promise);
     let kept = true;
-    const giveBack = (): void => {
+    const giveBack = (known: boolean): void => {
       if (!kept) return;
       kept = false;
       clearTimeout(late);
       this.#open.delete(name);
-      release();
+      release(known);
       resolve();
     };
-    const late = setTimeout(giveBack, this.#times.keepMs).unref();
+    const late = setTimeout(() => giveBack(true), this.#times.keepMs).unref();
     let lackingSinceMs: number | undefined;
     const look = async (): Promise<boolean> => {
       const seen = await askForName(node, name);
@@ -103,16 +105,18 @@ export class Leftovers {
     if (!(await attempt())) this.#untilDone(node, attempt, () => undefined);
   }
 
-  /** Tries while the node is in the pool; one that is lost is not asked. */
-  #untilDone(node: EngineNode, attempt: () => Promise<boolean>, done: () => void): void {
+  /** Tries while the node is in the pool, and tells whether that has led to an end; one that is lost is not asked. */
+  #untilDone(node: EngineNode, attempt: () => Promise<boolean>, done: (known: boolean) => void): void {
     if (this.#pending >= MAX_PENDING) {
-      done();
+      done(false);
       return;
     }
     this.#pending += 1;
+    let known = false;
     const loop = async (): Promise<void> => {
       while (node.state !== 'Disconnected') {
-        if (!node.lost && (await attempt())) return;
+        known = !node.lost && (await attempt());
+        if (known) return;
         await sleep(this.#times.lookMs, undefined, { ref: false });
       }
     };
@@ -122,7 +126,7 @@ export class Leftovers {
       )
       .finally(() => {
         this.#pending -= 1;
-        done();
+        done(known);
       });
   }
 

@@ -1,11 +1,9 @@
-import { pause } from '../../base/async.ts';
 import type { Container } from '../pool/container.ts';
-import type { EngineNode } from '../pool/engine-node.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { Leadership } from '../replication/leadership.ts';
 import type { SharedName, SharedNames } from '../replication/shared-names.ts';
-import { askForName } from './ask-for-name.ts';
-import type { Leftovers } from './leftovers.ts';
+import { askForName, askSurely } from './ask-for-name.ts';
+import type { Leftovers, ReleaseName } from './leftovers.ts';
 import { nameConflict, type Placer } from './placer.ts';
 
 /** How long a new primary asks the engines for what its predecessor may have made at the last moment. */
@@ -13,11 +11,6 @@ const NEW_TERM_MS = 15_000;
 /** How long the store tells of a name that was given: by then the events of its container are everywhere. */
 const TOLD_MS = 5_000;
 const LOOK_MS = 50;
-/** How long an engine that says nothing is waited for, when it may have what another manager was making. */
-const SILENT_MS = 10_000;
-const SILENT_LOOK_MS = 500;
-/** An engine that has been silent for longer was asked for nothing of late. */
-const LONG_SILENT_MS = 60_000;
 
 /**
  * The names of containers, given once in the whole cluster: among the creates of this manager by the placer, among
@@ -52,7 +45,7 @@ export class ContainerNames {
    * Holds a name while a container gets it; the one that it `replaces` may have it. Throws `conflict` in Docker's words
    * when it is taken.
    */
-  async hold(name: string, signal: AbortSignal, replaces?: Container): Promise<() => void> {
+  async hold(name: string, signal: AbortSignal, replaces?: Container): Promise<ReleaseName> {
     if (name === '') return () => undefined;
     await this.#leftovers.settled(name, signal);
     await this.#forgetGone(name);
@@ -62,18 +55,21 @@ export class ContainerNames {
     try {
       shared = this.#told.get(name) ?? (await this.#shared?.take(name, { isTaken, signal }));
       this.#told.delete(name);
-      const mayBeNew = shared !== undefined || performance.now() < this.#askUntilMs;
-      if (shared?.contested === true) await this.#hearAll(name, signal);
-      const holder = mayBeNew ? await this.#holder(name, replaces) : undefined;
+      const unheard = shared?.contested === true || performance.now() < this.#askUntilMs;
+      const holder =
+        shared !== undefined || unheard
+          ? await this.#holder(name, replaces, unheard ? signal : undefined)
+          : undefined;
       if (holder !== undefined) throw nameConflict(name, holder);
     } catch (error) {
       shared?.release();
       release();
       throw error;
     }
-    return () => {
+    return (known = true) => {
       release();
-      if (shared) this.#giveBack(name, shared);
+      if (known && shared) this.#giveBack(name, shared);
+      else shared?.abandon();
     };
   }
 
@@ -108,44 +104,25 @@ export class ContainerNames {
   }
 
   /**
-   * Another manager was giving the name when it died or lost sight of its engine: waits, for a bounded time, until each
-   * engine has said whether it has the container.
-   */
-  async #hearAll(name: string, signal: AbortSignal): Promise<void> {
-    const untilMs = performance.now() + SILENT_MS;
-    const hear = async (node: EngineNode): Promise<void> => {
-      while (performance.now() < untilMs && !signal.aborted && node.state !== 'Disconnected') {
-        const it = await askForName(node, name);
-        if (it !== 'none' && it !== 'silent' && it.name === name) node.inventory.markContainer(it.id);
-        if (it !== 'silent') return;
-        await pause(SILENT_LOOK_MS, signal);
-      }
-    };
-    const sinceMs = performance.now() - LONG_SILENT_MS;
-    const nodes = this.#pool
-      .nodes()
-      .filter((node) => node.info !== undefined && (node.silentSinceMs ?? Infinity) > sinceMs);
-    await Promise.all(nodes.map(hear));
-    await this.#pool.settle(nodes);
-  }
-
-  /**
    * The id of a container that has the name, by the index and by the engines that may know more than the index: those
-   * that are not followed, and in the first moments of a new primary all.
+   * that are not followed; with a signal all, each surely, as another manager may have died while it gave the name.
    */
-  async #holder(name: string, replaces?: Container): Promise<string | undefined> {
-    const known = this.#pool.index.named(name).find(({ id }) => id !== replaces?.id);
-    if (known) return known.id;
-    const newTerm = performance.now() < this.#askUntilMs;
-    const asked = this.#pool.healthy().filter((node) => newTerm || !node.following);
+  async #holder(name: string, replaces?: Container, surely?: AbortSignal): Promise<string | undefined> {
+    const known = (): string | undefined =>
+      this.#pool.index.named(name).find(({ id }) => id !== replaces?.id)?.id;
+    const before = known();
+    if (before !== undefined) return before;
+    const asked = surely
+      ? this.#pool.nodes().filter(({ info }) => info !== undefined)
+      : this.#pool.healthy().filter((node) => !node.following);
     const found = await Promise.all(
       asked.map(async (node) => {
-        const it = await askForName(node, name);
+        const it = await (surely ? askSurely(node, name, surely) : askForName(node, name));
         if (it === 'none' || it === 'silent' || it.name !== name) return undefined;
         node.inventory.markContainer(it.id);
         return it.id;
       }),
     );
-    return found.find((id) => id !== undefined);
+    return found.find((id) => id !== undefined) ?? known();
   }
 }

@@ -79,6 +79,8 @@ export class EngineNode {
   failures = 0;
   /** Since when nothing is heard of the engine, on the process's clock; undefined while all is well. */
   silentSinceMs: number | undefined;
+  /** When its last silence ended, on the process's clock. */
+  heardAgainMs = -Infinity;
   /** Why it is not Healthy, in words; empty otherwise. */
   trouble = '';
   updatedAtMs = Date.now();
@@ -332,6 +334,7 @@ export class EngineNode {
   #succeeded(signal: AbortSignal): void {
     if (signal.aborted) return;
     this.failures = 0;
+    if (this.silentSinceMs !== undefined) this.heardAgainMs = performance.now();
     this.silentSinceMs = undefined;
     this.trouble = '';
     this.#setState('Healthy');

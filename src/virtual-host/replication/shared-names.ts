@@ -15,6 +15,8 @@ export interface SharedName {
   /** Whether another manager had it a moment ago: it may have made the container and died before it said so. */
   readonly contested: boolean;
   release(): void;
+  /** Leaves it to run out: what became of the container is not known here. */
+  abandon(): void;
 }
 
 /** Names that several managers hold against each other, by locks in the discovery store. */
@@ -82,6 +84,7 @@ export class SharedNames {
         done.abort();
         this.#giveUp(lock);
       },
+      abandon: () => done.abort(),
     };
   }
 
