@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run, startHosts, until, type Hosts } from '../hosts/index.ts';
 import { tlsArgs } from '../hosts/tls.ts';
@@ -11,6 +12,8 @@ import { call } from './raw.ts';
 
 const TTL = ['--replication-ttl', '5s'];
 const LONG_MS = 120_000;
+/** Longer than one question to an engine may take. */
+const HANG_MS = 4_000;
 
 interface Store extends AsyncDisposable {
   readonly endpoint: string;
@@ -192,6 +195,39 @@ describe('several managers that are cut off', { timeout: LONG_MS }, () => {
     await etcd.restart();
     await primaryOf(members);
     for (const member of members) expect(await create(member, newName())).toBe(201);
+  });
+
+  it('gives no name twice that the primary before it was giving at an engine that hangs', async () => {
+    const primary = await primaryOf(members);
+    const replica = await replicaOf(members);
+    const [hanging] = hosts.all;
+    if (!hanging) throw new Error('no host');
+    const placed = async (): Promise<string | undefined> =>
+      /^skep_placements_total\S* (\d+)/m.exec((await call(primary.url, 'GET', '/metrics')).text)?.[1];
+    const before = await placed();
+    const name = newName();
+    hanging.pause();
+    try {
+      const lost = call(primary.url, 'POST', `/v1.41/containers/create?name=${name}`, {
+        body: { Image: 'busybox', Env: [`constraint:node==${hanging.name}`] },
+      }).catch(() => undefined);
+      await until('a create on its way to the engine', 30_000, async () =>
+        (await placed()) === before ? undefined : true,
+      );
+      await primary.stop();
+      members = members.filter((member) => member !== primary);
+      await lost;
+      const again = create(replica, name);
+      await until('the next primary', 60_000, async () =>
+        (await replica.role()).role === 'primary' ? true : undefined,
+      );
+      await sleep(HANG_MS);
+      hanging.resume();
+      expect([201, 409]).toContain(await again);
+      expect(await countNamed(name)).toBe(1);
+    } finally {
+      hanging.resume();
+    }
   });
 
   it('warns of an address that leads nowhere, and of one that another manager has', async () => {
