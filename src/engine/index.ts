@@ -1,5 +1,11 @@
 export { parseEngineAddress, type EngineAddress } from './address.ts';
-export { EngineClient, engineRefusal, mayHaveArrived, type CallOptions, type EngineAnswer } from './client.ts';
+export {
+  EngineClient,
+  engineRefusal,
+  mayHaveArrived,
+  type CallOptions,
+  type EngineAnswer,
+} from './client.ts';
 export type { EngineTls } from './connector.ts';
 export { Broadcast, type Branch } from './broadcast.ts';
 export { EventPlace } from './event-place.ts';
