@@ -19,7 +19,7 @@ async function balance(certPem: string): Promise<void> {
     random: Math.random,
     log: createLog('error'),
     // Hundreds of them share a core.
-    linkTimes: { firstUpdateMs: 60_000, pingMs: 60_000, pingAnswerMs: 60_000 },
+    linkTimes: { connectMs: 10_000, firstUpdateMs: 60_000, pingMs: 60_000, pingAnswerMs: 60_000 },
   });
   for await (const { version } of source.watch(end.signal))
     await source.report({ version, mode: 'nftables', problems: [], takenPorts: [], keepsClients: [] });

@@ -9,6 +9,8 @@ import {
 
 /** How soon a connection that carries nothing is found to be dead. */
 export interface KeepaliveTimes {
+  /** How long the other end's host may take for TCP; the kernel's two minutes when not given. */
+  readonly connectMs?: number;
   /** While calls are under way the other end is pinged so often; servers end connections that ping more often than they like. */
   readonly pingMs: number;
   /** How long its answer may take. */
@@ -23,9 +25,11 @@ export class Http2Session {
   readonly authority: string;
   readonly #options: ClientSessionOptions | SecureClientSessionOptions;
   readonly #times: KeepaliveTimes;
+  readonly #unconnected = new AbortController();
   #session: ClientHttp2Session | undefined;
   #opened: Promise<ClientHttp2Session> | undefined;
   #isClosed = false;
+  #isSilent = false;
   #streams = 0;
 
   constructor(
@@ -41,6 +45,11 @@ export class Http2Session {
   /** Whether it is of no use any more: closed, or told by the other end to go. */
   get isOver(): boolean {
     return this.#isClosed || this.#session?.closed === true || this.#session?.destroyed === true;
+  }
+
+  /** Whether it was given up because the other end did not answer. */
+  get isSilent(): boolean {
+    return this.#isSilent;
   }
 
   /** Resolves when the connection stands; rejects where none comes about. */
@@ -69,19 +78,21 @@ export class Http2Session {
   /** Ends it, and every call over it. */
   close(): void {
     this.#isClosed = true;
-    this.#session?.destroy();
+    this.#end();
   }
 
   async #open(): Promise<ClientHttp2Session> {
     if (this.#isClosed) throw new Error('the connection is closed');
     const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
-    const session = connect(this.authority, this.#options);
+    const options = { ...this.#options, signal: this.#unconnected.signal };
+    const session = connect(this.authority, options);
     this.#session = session;
     // Whoever uses it hears of its end by its streams; an error without a listener would end the process.
     session.on('error', reject);
     session.once('close', () => reject(new Error('the connection was closed')));
     session.once('goaway', () => (this.#isClosed = true));
     session.once('connect', () => resolve(session));
+    this.#limitConnect(session);
     await promise;
     // The connection's window has to be as large as that of one call.
     const window = this.#options.settings?.initialWindowSize;
@@ -90,21 +101,53 @@ export class Http2Session {
     return session;
   }
 
+  #limitConnect(session: ClientHttp2Session): void {
+    const { connectMs } = this.#times;
+    if (connectMs === undefined) return;
+    const cancel = whenUnheard(connectMs, () => this.#giveUp('it does not answer'));
+    session.socket.once('connect', cancel);
+    session.once('close', cancel);
+  }
+
+  #giveUp(reason: string): void {
+    this.#isSilent = true;
+    this.#end(new Error(reason));
+  }
+
+  /** A session that is destroyed before it has a connection would wait for that first, for minutes. */
+  #end(error?: Error): void {
+    if (this.#session?.connecting) this.#unconnected.abort(error);
+    else this.#session?.destroy(error);
+  }
+
   /** Destroys a session whose other end does not answer: a host that lost its power sends no end. */
   #keepAlive(session: ClientHttp2Session): void {
     const { pingMs, pingAnswerMs } = this.#times;
-    let late: NodeJS.Timeout | undefined;
+    let cancel: (() => void) | undefined;
     const asking = setInterval(() => {
-      if (late || session.destroyed || this.#streams === 0) return;
-      late = setTimeout(() => session.destroy(new Error('it does not answer any more')), pingAnswerMs);
+      if (cancel || session.destroyed || this.#streams === 0) return;
+      cancel = whenUnheard(pingAnswerMs, () => this.#giveUp('it does not answer any more'));
       session.ping(() => {
-        clearTimeout(late);
-        late = undefined;
+        cancel?.();
+        cancel = undefined;
       });
     }, pingMs);
     session.once('close', () => {
       clearInterval(asking);
-      clearTimeout(late);
+      cancel?.();
     });
   }
+}
+
+/**
+ * Calls `act` after `ms`, unless what it gives is called before. What has come by then is read first: a process that
+ * stood still itself must not take others for silent.
+ */
+function whenUnheard(ms: number, act: () => void): () => void {
+  let reading: NodeJS.Immediate | undefined;
+  const late = setTimeout(() => (reading = setImmediate(act)), ms);
+  return () => {
+    clearTimeout(late);
+    clearImmediate(reading);
+  };
 }

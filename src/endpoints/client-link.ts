@@ -3,7 +3,12 @@ import type { KeepaliveTimes } from '../base/http2-session.ts';
 import { linkToManager, managerTls, type ManagerLink, type SwarmCredentials } from '../swarmkit/index.ts';
 
 export interface LinkTimes extends KeepaliveTimes {
-  /** A manager says everything at once; a host that is off does not even refuse. */
+  /** For TCP alone: a host that is off does not even refuse, and one that lives takes it however busy its manager is. */
+  readonly connectMs: number;
+  /**
+   * From the beginning. A manager says everything at once, but one that does not lead first looks, for 3 s, whether the
+   * leader can be reached, before it does the TLS itself.
+   */
   readonly firstUpdateMs: number;
 }
 

@@ -1,6 +1,6 @@
-import { createServer, type Socket } from 'node:net';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from '@connectrpc/connect';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -83,7 +83,7 @@ class Script {
   }
 }
 
-const TIMES = { firstUpdateMs: 10_000, pingMs: 5_000, pingAnswerMs: 10_000 };
+const TIMES = { connectMs: 10_000, firstUpdateMs: 10_000, pingMs: 5_000, pingAnswerMs: 10_000 };
 const REPORT: BalancerReport = {
   version: 0,
   mode: 'nftables',
@@ -300,6 +300,26 @@ test.each([0, 1])(
   },
 );
 
+test('a host that does not take the connection is given up soon, and another manager is asked', async () => {
+  const lost = await startHole();
+  let managers = [lost];
+  const { at } = follow({
+    managers: () => managers,
+    // Nothing else gives it up while this test runs.
+    linkTimes: { ...TIMES, connectMs: 300, firstUpdateMs: 600_000 },
+  });
+  await until(() => said('it does not answer') > 0);
+  managers = [lost, swarm.addr];
+  expect(await at(0)).toMatchObject({ full: true });
+});
+
+test('a manager that took the connection has its time for the rest', async () => {
+  const relay = await startRelay(swarm, 800);
+  const { at } = follow({ managers: () => [relay.addr], linkTimes: { ...TIMES, connectMs: 100 } });
+  expect(await at(0)).toMatchObject({ full: true });
+  expect(relay.taken()).toBe(1);
+});
+
 test('a manager that takes the connection and says nothing is given up', async () => {
   script.isSilent = true;
   const { at } = follow({ linkTimes: { ...TIMES, firstUpdateMs: 200 } });
@@ -410,18 +430,22 @@ test('a link that takes updates but no reports is made anew', async () => {
 
 interface Relay {
   readonly addr: string;
+  /** How many connections there were. */
+  taken(): number;
   /** Carries nothing any more, and tells nobody. */
   freeze(): void;
 }
 
-async function startRelay(target: TestSwarm): Promise<Relay> {
-  const { connect } = await import('node:net');
+async function startRelay(target: TestSwarm, afterMs = 0): Promise<Relay> {
+  let taken = 0;
   const pairs: Socket[] = [];
   const server = createServer((inward) => {
     const outward = connect(target.server.port, '127.0.0.1');
     for (const one of [inward, outward]) one.on('error', () => undefined);
     pairs.push(inward, outward);
-    inward.pipe(outward).pipe(inward);
+    taken += 1;
+    outward.pipe(inward);
+    setTimeout(() => inward.pipe(outward), afterMs);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -431,8 +455,33 @@ async function startRelay(target: TestSwarm): Promise<Relay> {
   });
   return {
     addr: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    taken: () => taken,
     freeze: () => {
       for (const one of pairs) one.unpipe().pause();
     },
   };
+}
+
+/** Listens, and never takes a connection; once its queue is full nobody hears of it, as of a host that is off. */
+const NEVER_ACCEPTS = `
+  const server = require('node:net').createServer();
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    require('node:fs').writeSync(1, String(server.address().port));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+  });`;
+
+/** The address of a host that does not answer. */
+async function startHole(): Promise<string> {
+  const child = spawn(process.execPath, ['-e', NEVER_ACCEPTS], { stdio: ['ignore', 'pipe', 'inherit'] });
+  cleanups.push(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  });
+  const [port] = (await once(child.stdout, 'data')) as [Buffer];
+  const waiting = Array.from({ length: 8 }, () => connect(Number(port.toString()), '127.0.0.1'));
+  cleanups.push(() => Promise.resolve(waiting.forEach((one) => one.destroy())));
+  for (const one of waiting) one.on('error', () => undefined);
+  await until(() => waiting.some((one) => !one.connecting));
+  return `127.0.0.1:${port.toString()}`;
 }

@@ -14,6 +14,7 @@ import type { SwarmCredentials } from '../swarmkit/index.ts';
 import { linkTo, type LinkTimes } from './client-link.ts';
 import { Outbox } from './client-outbox.ts';
 import { wholeUpdates } from './client-parts.ts';
+import { ManagerTurns } from './client-turns.ts';
 import { updateFromWire, versionOf } from './client-wire.ts';
 import { isReplaced } from './ends.ts';
 
@@ -36,12 +37,11 @@ export interface RemoteEndpoints extends EndpointsSource {
   reconnect(): void;
 }
 
-const LINK_TIMES: LinkTimes = { firstUpdateMs: 10_000, pingMs: 5_000, pingAnswerMs: 5_000 };
+/** A first attempt to connect that gets lost is made anew by the kernel after 1 s; a wrong guess costs one connection. */
+const LINK_TIMES: LinkTimes = { connectMs: 2_500, firstUpdateMs: 10_000, pingMs: 3_000, pingAnswerMs: 3_000 };
 const FIRST_RETRY_MS = 200;
 /** SwarmKit's agents wait no longer either. */
 const LAST_RETRY_MS = 8_000;
-/** Managers that do not know this service are Docker's own; one of them may become one of ours. */
-const UNAWARE_MS = 5 * 60_000;
 const LOOK_AGAIN_MS = 5_000;
 /** Between turns with another that has this node's certificate; one that has not come back for longer is gone. */
 const RIVAL_FIRST_MS = 5_000;
@@ -58,9 +58,7 @@ export function connectEndpoints(options: RemoteOptions): RemoteEndpoints {
 class RemoteSource implements RemoteEndpoints {
   readonly #options: RemoteOptions;
   readonly #outbox: Outbox;
-  /** Managers that do not know the service, and until when they are not asked again. */
-  readonly #unaware = new Map<string, number>();
-  #turn: number;
+  readonly #turns: ManagerTurns;
   /** The version of the last update that was given. */
   #version = 0;
   #link = new AbortController();
@@ -71,17 +69,17 @@ class RemoteSource implements RemoteEndpoints {
     const { clock, random, log } = options;
     this.#options = options;
     this.#outbox = new Outbox(clock, random, log);
-    this.#turn = Math.floor(random() * 16);
+    this.#turns = new ManagerTurns(clock, random);
   }
 
   async *watch(
     signal: AbortSignal,
     needs: EndpointsNeeds = 'all',
   ): AsyncGenerator<EndpointsUpdate, void, undefined> {
-    const { clock, random } = this.#options;
+    const { clock, random, managers } = this.#options;
     let rivals = 0;
     for (let failures = 0; !signal.aborted;) {
-      const addr = this.#choose();
+      const addr = this.#turns.next(managers());
       if (addr === undefined) {
         await clock.pause(LOOK_AGAIN_MS, signal);
         continue;
@@ -126,19 +124,8 @@ class RemoteSource implements RemoteEndpoints {
   }
 
   reconnect(): void {
-    this.#unaware.clear();
+    this.#turns.forgetUnaware();
     this.#link.abort(RENEWED);
-  }
-
-  /** The next one that may know; undefined where none does. */
-  #choose(): string | undefined {
-    const nowMs = this.#options.clock.nowMs();
-    // Engines tell of them in any order; by turns each is to have its own.
-    const known = [...this.#options.managers()].sort();
-    for (const [addr, untilMs] of this.#unaware)
-      if (untilMs <= nowMs || !known.includes(addr)) this.#unaware.delete(addr);
-    const left = known.filter((addr) => !this.#unaware.has(addr));
-    return left[this.#turn % left.length];
   }
 
   /** What one manager says over one connection, under versions that go on from those before. Ends by throwing. */
@@ -180,6 +167,7 @@ class RemoteSource implements RemoteEndpoints {
     } catch (error) {
       // An abort of ours shows as a cancelled call: its reason says more.
       if (link.signal.aborted && !signal.aborted) throw link.signal.reason;
+      if (connection.isSilent) throw firstAt === undefined ? NO_ANSWER : FELL_SILENT;
       // HTTP/2 has many words for a manager that went away.
       throw firstAt !== undefined && isLoss(error) && !isReplaced(error) ? ENDED : error;
     } finally {
@@ -191,16 +179,16 @@ class RemoteSource implements RemoteEndpoints {
   }
 
   #note(addr: string, error: unknown): void {
-    const { clock, log } = this.#options;
-    this.#turn += 1;
+    const { log } = this.#options;
     if (error instanceof ConnectError && error.code === Code.Unimplemented) {
-      this.#unaware.set(addr, clock.nowMs() + UNAWARE_MS);
+      this.#turns.setUnaware(addr);
       if (this.#isNews(UNAWARE)) log.warn({ addr }, UNAWARE);
       return;
     }
+    this.#turns.failed(addr, error === NO_ANSWER || error === FELL_SILENT);
     const reason = error instanceof ConnectError ? error.rawMessage : messageOf(error);
-    // A manager that restarts is back at once.
-    if (error !== ENDED && this.#isNews(reason))
+    // A manager that restarts is back at once, and where one is lost the next one may tell.
+    if (error !== ENDED && error !== FELL_SILENT && this.#isNews(reason))
       log.warn({ addr, reason }, 'No manager tells what to balance; what is known goes on');
     else log.debug({ addr, reason }, 'A manager does not tell what to balance');
   }
@@ -229,6 +217,7 @@ const LOSSES: ReadonlySet<Code> = new Set([Code.Canceled, Code.Aborted, Code.Una
 /** Why a connection is given up that is well. */
 const RENEWED = new Error('the certificate of this node was renewed');
 const NO_ANSWER = new Error('it does not answer');
+const FELL_SILENT = new Error('it does not answer any more');
 const ENDED = new ConnectError('the connection has ended', Code.Unavailable);
 const RIVAL =
   "Another swarmd follows the managers with this node's certificate: is one of the hosts a copy of the other? Have the copy " +

@@ -7,6 +7,8 @@ import { Http2Session, type KeepaliveTimes } from '../base/http2-session.ts';
 /** One connection to a manager, made with the first call. */
 export interface ManagerLink<S extends DescService> {
   readonly client: Client<S>;
+  /** Whether it ended because the manager did not answer. */
+  readonly isSilent: boolean;
   /** Ends every call, and the connection. */
   close(): void;
 }
@@ -36,5 +38,11 @@ export function linkToManager<S extends DescService>(
   const transport: Transport = limited
     ? { ...unlimited, unary: (...call) => limited.unary(...call) }
     : unlimited;
-  return { client: createClient(service, transport), close: () => sessionManager.close() };
+  return {
+    client: createClient(service, transport),
+    get isSilent() {
+      return sessionManager.isSilent;
+    },
+    close: () => sessionManager.close(),
+  };
 }
