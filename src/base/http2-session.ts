@@ -7,6 +7,8 @@ import {
   type SecureClientSessionOptions,
 } from 'node:http2';
 
+const CLOSED = new Error('the connection was closed');
+
 /** How soon a connection that carries nothing is found to be dead. */
 export interface KeepaliveTimes {
   /** How long the other end's host may take for TCP; the kernel's two minutes when not given. */
@@ -84,12 +86,13 @@ export class Http2Session {
   async #open(): Promise<ClientHttp2Session> {
     if (this.#isClosed) throw new Error('the connection is closed');
     const { promise, resolve, reject } = Promise.withResolvers<ClientHttp2Session>();
-    const options = { ...this.#options, signal: this.#unconnected.signal };
+    const { signal } = this.#unconnected;
+    const options = { ...this.#options, signal };
     const session = connect(this.authority, options);
     this.#session = session;
     // Whoever uses it hears of its end by its streams; an error without a listener would end the process.
-    session.on('error', reject);
-    session.once('close', () => reject(new Error('the connection was closed')));
+    session.on('error', (error) => reject(signal.aborted ? signal.reason : error));
+    session.once('close', () => reject(CLOSED));
     session.once('goaway', () => (this.#isClosed = true));
     session.once('connect', () => resolve(session));
     this.#limitConnect(session);
@@ -116,7 +119,7 @@ export class Http2Session {
 
   /** A session that is destroyed before it has a connection would wait for that first, for minutes. */
   #end(error?: Error): void {
-    if (this.#session?.connecting) this.#unconnected.abort(error);
+    if (this.#session?.connecting) this.#unconnected.abort(error ?? CLOSED);
     else this.#session?.destroy(error);
   }
 

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
@@ -21,6 +20,7 @@ import {
 } from '../../test/agents/index.ts';
 import { MONOTONIC } from '../base/clock.ts';
 import { createLog } from '../base/log.ts';
+import { startSilentHost } from '../base/testing/silent-host.ts';
 import type { BalancerReport, EndpointsUpdate } from '../model/index.ts';
 import { callerOf } from '../swarmkit/index.ts';
 import { REPLACED } from './ends.ts';
@@ -301,7 +301,9 @@ test.each([0, 1])(
 );
 
 test('a host that does not take the connection is given up soon, and another manager is asked', async () => {
-  const lost = await startHole();
+  const host = await startSilentHost();
+  cleanups.push(() => host.close());
+  const lost = host.addr;
   let managers = [lost];
   const { at } = follow({
     managers: () => managers,
@@ -460,28 +462,4 @@ async function startRelay(target: TestSwarm, afterMs = 0): Promise<Relay> {
       for (const one of pairs) one.unpipe().pause();
     },
   };
-}
-
-/** Listens, and never takes a connection; once its queue is full nobody hears of it, as of a host that is off. */
-const NEVER_ACCEPTS = `
-  const server = require('node:net').createServer();
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-    require('node:fs').writeSync(1, String(server.address().port));
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
-  });`;
-
-/** The address of a host that does not answer. */
-async function startHole(): Promise<string> {
-  const child = spawn(process.execPath, ['-e', NEVER_ACCEPTS], { stdio: ['ignore', 'pipe', 'inherit'] });
-  cleanups.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
-  const [port] = (await once(child.stdout, 'data')) as [Buffer];
-  const waiting = Array.from({ length: 8 }, () => connect(Number(port.toString()), '127.0.0.1'));
-  cleanups.push(() => Promise.resolve(waiting.forEach((one) => one.destroy())));
-  for (const one of waiting) one.on('error', () => undefined);
-  await until(() => waiting.some((one) => !one.connecting));
-  return `127.0.0.1:${port.toString()}`;
 }
