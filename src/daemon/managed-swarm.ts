@@ -8,7 +8,7 @@ import { Membership } from './membership.ts';
 import { PlainNodes } from './plain-nodes.ts';
 import type { LocalConfig } from './state-folder.ts';
 import type { HostState } from './states.ts';
-import type { LifeOptions } from './swarm-life.ts';
+import type { LifeOptions } from './life-options.ts';
 import { hostPort } from './swarm-addresses.ts';
 import { isSilent, tcpProbe } from './tcp-probe.ts';
 

@@ -20,7 +20,8 @@ import { RecentEvents } from '../recent-events.ts';
 import { OwnEtcd } from '../own-etcd.ts';
 import { ownStates } from '../own-states.ts';
 import { StateFolder } from '../state-folder.ts';
-import { SwarmLife, type LifeOptions } from '../swarm-life.ts';
+import type { LifeOptions } from '../life-options.ts';
+import { SwarmLife } from '../swarm-life.ts';
 import { FakeEngine } from './fake-engine.ts';
 
 export interface Answer {
