@@ -54,9 +54,11 @@ Ctrl-C ends it and removes everything.`;
 }
 
 const asked = new AbortController();
-/** Settles at the first SIGINT or SIGTERM. */
+// A terminal that was closed takes no more words, which is no reason not to end in order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+/** Settles at the first SIGINT or SIGTERM, or when the terminal is closed. */
 const ended = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => {
       asked.abort();
       resolve();

@@ -15,8 +15,8 @@ Without root you can run
 endIfMissing(prepare({ hosts: true }));
 const { runtimePath } = await import('./runtime.mjs');
 const child = spawn(runtimePath(), ['examples/playground.ts'], { cwd: root, stdio: 'inherit' });
-// Ctrl-C at a terminal reaches the playground by itself; this process only waits for its end.
-process.on('SIGINT', () => undefined);
+// Ctrl-C at a terminal, and its end, reach the playground by themselves; this process only waits for its end.
+for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
 process.on('SIGTERM', () => child.kill('SIGTERM'));
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1);

@@ -115,9 +115,12 @@ async function runRemoval(
     swarm.wishWitness(nodeId);
     await swarm.showWitness(shown).catch(() => undefined);
     for (const id of since.keys()) if (!nobodys.some((one) => one.id === id)) since.delete(id);
+    for (const { id } of nobodys) if (!since.has(id)) since.set(id, times.nowMs());
+    // Who is on the way was told who the others are.
+    if (members.some(({ id, name }) => name === '' && times.nowMs() - (since.get(id) ?? -Infinity) < NEW_MS))
+      continue;
     for (const { id, name, isLearner } of nobodys) {
       const firstMs = since.get(id) ?? times.nowMs();
-      since.set(id, firstMs);
       // One that is still to become a manager's; a manager's that went has a vote.
       if ((isLearner || name === '') && times.nowMs() - firstMs < NEW_MS) continue;
       try {

@@ -119,8 +119,8 @@ class OwnStates implements States {
         'this swarm keeps its state in an etcd of its user’s: start swarmd on this host with the same --store as the other managers',
       );
     const { etcd } = this.#world;
-    const { token, initialCluster, ca: certPem, caKey: keyPem } = access;
-    const admission = { token, initialCluster };
+    const { token, initialCluster, endpoints: others, ca: certPem, caKey: keyPem } = access;
+    const admission = { token, initialCluster, others };
     const goOn = (): ReturnType<typeof etcd.serving> => {
       etcd.beWitness(false);
       return etcd.serving(local.advertise.host);
@@ -169,7 +169,12 @@ class OwnStates implements States {
     try {
       const asked = { signal: AbortSignal.timeout(VOTE_MS), limitMs: VOTE_MS };
       const { initialCluster } = await admitMember(client, { name, peerUrl: peerUrl(member.config) }, asked);
-      const again = await etcd.come(name, host, { token: member.config.token, initialCluster }, etcd.ca);
+      const again = await etcd.come(
+        name,
+        host,
+        { token: member.config.token, initialCluster, others },
+        etcd.ca,
+      );
       await this.#untilVote(again, others);
       return await this.#openShared(again, again.clientOf(others));
     } finally {
@@ -223,10 +228,10 @@ class OwnStates implements States {
       if (member && local) void this.#tellPeerUrl(member);
       return;
     }
-    const { token, initialCluster, ca: certPem, caKey: keyPem } = access;
+    const { token, initialCluster, endpoints: others, ca: certPem, caKey: keyPem } = access;
     const { nodeId, advertise } = local;
     const ca = { certPem, keyPem };
-    await etcd.come(nodeId, advertise.host, { token, initialCluster }, ca, { witness: true });
+    await etcd.come(nodeId, advertise.host, { token, initialCluster, others }, ca, { witness: true });
     log.info({ node: nodeId }, 'This host is a witness: it keeps the state, and runs no manager');
   }
 

@@ -32,7 +32,7 @@ it('leaves no process of which it can not note the number, and tries again', asy
   };
   const etcd = new EtcdProcess({
     program: '/bin/sleep',
-    args: () => [ownArgument],
+    args: () => Promise.resolve([ownArgument]),
     env: {},
     pidFile: '/nowhere/etcd.pid',
     ownArgument,

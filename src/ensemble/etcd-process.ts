@@ -11,7 +11,7 @@ import { endNoted, forgetPid, notePid } from './pid-file.ts';
 export interface ProcessPlan {
   readonly program: string;
   /** Asked for at each start. */
-  readonly args: () => readonly string[];
+  readonly args: () => Promise<readonly string[]>;
   readonly env: NodeJS.ProcessEnv;
   readonly pidFile: string;
   /** The one of the arguments that no other process has. */
@@ -81,7 +81,9 @@ export class EtcdProcess {
   async #once(signal: AbortSignal): Promise<string> {
     const { pidFile, log, clock } = this.#plan;
     const said = new EtcdLog(log, clock);
-    const child = this.#start(said);
+    const args = await this.#plan.args();
+    if (signal.aborted) return 'it is not to run any more';
+    const child = this.#start(args, said);
     if (typeof child === 'string') return child;
     this.#child = child;
     const stop = (): void => void end(child);
@@ -100,9 +102,9 @@ export class EtcdProcess {
   }
 
   /** The process, or why there is none. */
-  #start(said: EtcdLog): ChildProcess | string {
-    const { program, args, env, pidFile } = this.#plan;
-    const [file = program, ...all] = [...endingWithThisOne(), program, ...args()];
+  #start(args: readonly string[], said: EtcdLog): ChildProcess | string {
+    const { program, env, pidFile } = this.#plan;
+    const [file = program, ...all] = [...endingWithThisOne(), program, ...args];
     try {
       const child = spawn(file, all, {
         stdio: ['ignore', 'ignore', 'pipe'],

@@ -15,6 +15,8 @@ export interface Admission {
   readonly token: string;
   /** `name=url,…` of all members, the new one included. */
   readonly initialCluster: string;
+  /** `host:port` where managers reach members with a vote. */
+  readonly others: readonly string[];
 }
 
 /** Makes this host's folder that of the first member of a new etcd. Whatever was in it goes; nothing may run in it. */
@@ -33,10 +35,10 @@ export function prepareFirst(folder: MemberFolder, member: NewMember, ca: Ensemb
 export function prepareJoining(
   folder: MemberFolder,
   member: NewMember,
-  { token, initialCluster }: Admission,
+  { token, initialCluster, others }: Admission,
   ca: EnsembleCa,
 ): void {
-  prepare(folder, { ...member, token, initialCluster, comesInto: 'existing' }, ca);
+  prepare(folder, { ...member, token, initialCluster, others, comesInto: 'existing' }, ca);
 }
 
 function prepare(folder: MemberFolder, config: MemberConfig, ca: EnsembleCa): void {

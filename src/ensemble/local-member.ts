@@ -6,7 +6,8 @@ import { dataArgument, etcdArgs, etcdEnv } from './etcd-args.ts';
 import { EtcdProcess } from './etcd-process.ts';
 import type { EtcdProgram } from './find-etcd.ts';
 import type { MemberConfig, MemberFolder } from './member-folder.ts';
-import { localEndpoint, type MemberPlace } from './places.ts';
+import { initialCluster, listMembers } from './members.ts';
+import { localEndpoint, peerUrl, type MemberPlace } from './places.ts';
 
 export interface LocalMemberOptions {
   /** Says what the member is, and holds its CA. */
@@ -42,7 +43,10 @@ export class LocalMember {
     this.#options = options;
     this.#process = new EtcdProcess({
       program: program.path,
-      args: () => etcdArgs(folder, this.#config),
+      args: async () => {
+        await this.#lookAround();
+        return etcdArgs(folder, this.#config);
+      },
       env: etcdEnv(process.env),
       pidFile: folder.pidFile,
       ownArgument: dataArgument(folder),
@@ -131,6 +135,28 @@ export class LocalMember {
   async stop(): Promise<void> {
     this.#over.abort();
     await this.#running;
+  }
+
+  /**
+   * Until it has run it is to be started with exactly the members of now, or etcd refuses: one may have come or gone since it was
+   * admitted. Where they can't be asked it tries with those that it knows.
+   */
+  async #lookAround(): Promise<void> {
+    const { folder } = this.#options;
+    const { comesInto, name, others = [] } = this.#config;
+    if (comesInto !== 'existing' || others.length === 0 || folder.hasRun) return;
+    const client = this.clientOf(others);
+    try {
+      const members = await listMembers(client, { signal: this.#over.signal, limitMs: ANSWER_MS });
+      const own = members.find(({ peerUrls }) => peerUrls.includes(peerUrl(this.#config)));
+      const now = own && initialCluster(members, own, name);
+      if (now !== undefined && now !== this.#config.initialCluster)
+        this.#keep({ ...this.#config, initialCluster: now });
+    } catch (error) {
+      this.#options.log.debug({ err: messageOf(error) }, 'The members of etcd could not be asked for');
+    } finally {
+      client.close();
+    }
   }
 
   #keep(config: MemberConfig): void {

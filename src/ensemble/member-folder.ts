@@ -48,6 +48,11 @@ export class MemberFolder {
     return join(this.path, 'data');
   }
 
+  /** Whether etcd has made its own there: from then on it knows by itself who the others are. */
+  get hasRun(): boolean {
+    return existsSync(join(this.data, 'member', 'wal'));
+  }
+
   get pidFile(): string {
     return join(this.path, 'etcd.pid');
   }

@@ -162,8 +162,8 @@ function passes(error: unknown): error is SwarmError {
   return !('outcome' in error && error.outcome === 'refused') || PASSING.test(messageOf(error));
 }
 
-/** Those that have never started have no name yet; etcd compares their URLs. */
-function initialCluster(members: readonly MemberInfo[], member: MemberInfo, name: string): string {
+/** What a member is started with for the first time. Those that have never started have no name yet; etcd compares their URLs. */
+export function initialCluster(members: readonly MemberInfo[], member: MemberInfo, name: string): string {
   return members
     .flatMap((one) =>
       one.peerUrls.map((url) => `${one.id === member.id ? name : one.name || `new-${one.id}`}=${url}`),

@@ -178,6 +178,18 @@ test('a node that is to be a worker is made one, and is not promoted without a s
   await expect(manager.leading?.whyNoManager(nodeId)).resolves.toContain('no swarmd is heard of on its host');
 });
 
+test('a worker whose swarmd was heard of a moment ago is waited for', async () => {
+  const before = await attendingWorker('auto');
+  await expect.poll(() => cared?.hosts.length, { timeout: 10_000 }).toBe(1);
+  laterMs += 60_000;
+  before.end();
+  await expect.poll(() => cared?.hosts.length, { timeout: 10_000 }).toBe(0);
+  const why = manager.leading?.whyNoManager(before.id);
+  const again = await attendingWorker('auto', before.id);
+  await expect(why).resolves.toBeUndefined();
+  again.end();
+});
+
 const ACCESS: StoreAccess = {
   endpoints: ['127.0.0.1:2387'],
   prefix: '/skep',
@@ -187,10 +199,10 @@ const ACCESS: StoreAccess = {
   initialCluster: 'a=https://127.0.0.1:2388',
 };
 
-/** The swarmd of a new worker, which attends until the returned `end` is called; `wish` gives what it is told next. */
-async function attendingWorker(storeMember: StoreMember) {
-  const id = newId();
+/** The swarmd of a worker, a new one if there is none with the id, which attends until the returned `end` is called; `wish` gives what it is told next. */
+async function attendingWorker(storeMember: StoreMember, id = newId()) {
   await store.update((tx) => {
+    if (tx.get('node', id)) return;
     const node = newManagerNode({ id, addr: '', availability: 'active' });
     tx.create('node', { ...node, role: 'worker', spec: { ...node.spec, role: 'worker' } });
   });

@@ -111,6 +111,8 @@ const SETTLE_MS = 15_000;
 const FIRST_MS = 8_000;
 /** Most of them are back within this; a joiner waits so long. */
 const BACK_MS = 4_000;
+/** One that was heard of so shortly ago is coming back. */
+const AWAY_MS = 30_000;
 const LOOK_MS = 100;
 const ID = /^[a-z0-9]{25}$/;
 
@@ -128,6 +130,8 @@ class LeadersManagers implements ManagersService {
   readonly #context: LoopContext;
   readonly #options: ManagersOptions;
   readonly #attending = new Map<string, Attending>();
+  /** Hosts that were heard of, and when that ended. */
+  readonly #leftMs = new Map<string, number>();
   readonly #unwatch: () => void;
   #witness: string | undefined;
   #knowsWitness = false;
@@ -162,7 +166,9 @@ class LeadersManagers implements ManagersService {
     const { times, store } = this.#context;
     const bornMs = store.view.get('node', nodeId)?.meta.createdAtMs ?? 0;
     const ageMs = Math.max(0, times.wallMs() - bornMs);
-    const untilMs = Math.max(this.#settledMs, times.nowMs() + FIRST_MS - ageMs);
+    const isAway = times.nowMs() - (this.#leftMs.get(nodeId) ?? -Infinity) < AWAY_MS;
+    const backMs = times.nowMs() + (isAway ? BACK_MS : 0);
+    const untilMs = Math.max(this.#settledMs, backMs, times.nowMs() + FIRST_MS - ageMs);
     while (!this.#attending.has(nodeId) && times.nowMs() < untilMs)
       await times.pause(LOOK_MS, new AbortController().signal);
     const attending = this.#attending.get(nodeId);
@@ -240,6 +246,7 @@ class LeadersManagers implements ManagersService {
     const { id } = requireNode(call, view);
     const attending = { candidate: candidateOf(request.candidate), changed: new Bell() };
     this.#attending.set(id, attending);
+    this.#leftMs.delete(id);
     try {
       for (let told = ''; ;) {
         const node = view.get('node', id);
@@ -253,7 +260,12 @@ class LeadersManagers implements ManagersService {
         if (!(await attending.changed.heard(call.signal))) return;
       }
     } finally {
-      if (this.#attending.get(id) === attending) this.#attending.delete(id);
+      if (this.#attending.get(id) === attending) {
+        this.#attending.delete(id);
+        const nowMs = this.#context.times.nowMs();
+        for (const [one, leftMs] of this.#leftMs) if (nowMs - leftMs > AWAY_MS) this.#leftMs.delete(one);
+        this.#leftMs.set(id, nowMs);
+      }
     }
   }
 

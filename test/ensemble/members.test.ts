@@ -49,6 +49,20 @@ it('grows to three, goes on when one dies, and takes it back', { timeout: 120_00
   await again.member.stop();
 });
 
+it('starts a member although another one went when it had been admitted', { timeout: 120_000 }, async () => {
+  const [one, two] = await startEnsemble(2);
+  const client = one.member.client();
+  onTestFinished(() => client.close());
+  const three = await joinMember(
+    one,
+    'three',
+    {},
+    { beforeStart: () => removeMember(client, two?.id ?? '', asked()) },
+  );
+  expect((await listMembers(client, asked())).map(({ name }) => name).sort()).toEqual(['one', 'three']);
+  await three.member.stop();
+});
+
 it('loses a member that is removed, which is told and does not come back', { timeout: 120_000 }, async () => {
   const members = await startEnsemble(2);
   const [one, two] = members;

@@ -54,8 +54,8 @@ it(
     onTestFinished(() => over.abort());
     const log = createLog('error');
     void runPromotion({ client: first.client, clock: SYSTEM_TIMES, log, everyMs: 100 }, over.signal);
-    const two = await joinMember(one, 'two', {}, 'by the leader');
-    const three = await joinMember(one, 'three', {}, 'by the leader');
+    const two = await joinMember(one, 'two', {}, { promoted: 'by the leader' });
+    const three = await joinMember(one, 'three', {}, { promoted: 'by the leader' });
     over.abort();
     await first.store.update((tx) => tx.create('config', config('of three')));
     const second = await managerAt(place, two, [endpointAt(two), endpointAt(three)]);

@@ -4,6 +4,7 @@ import {
   clientUrl,
   endpointOf,
   listMembers,
+  localEndpoint,
   peerUrl,
   prepareJoining,
   promoteMember,
@@ -21,12 +22,18 @@ export interface JoinedMember {
   readonly id: string;
 }
 
+interface Joining {
+  readonly promoted?: 'here' | 'by the leader';
+  /** When it was admitted. */
+  readonly beforeStart?: () => Promise<void>;
+}
+
 /** Has another member come in, as a host would: admitted, started, given its vote. */
 export async function joinMember(
   first: JoinedMember,
   name: string,
   options: Partial<LocalMemberOptions> = {},
-  promoted: 'here' | 'by the leader' = 'here',
+  { promoted = 'here', beforeStart }: Joining = {},
 ): Promise<JoinedMember> {
   const client = first.member.client();
   onTestFinished(() => client.close());
@@ -36,9 +43,14 @@ export async function joinMember(
   prepareJoining(
     folder,
     place,
-    { token: first.member.config.token, initialCluster: admitted.initialCluster },
+    {
+      token: first.member.config.token,
+      initialCluster: admitted.initialCluster,
+      others: [localEndpoint(first.member.config)],
+    },
     first.folder.certificates.readCa(),
   );
+  await beforeStart?.();
   const { member } = await serving(folder, options);
   if (promoted === 'here') await promoteMember(client, admitted.member.id, asked());
   await until('it has its vote', SERVES_MS, async () =>
