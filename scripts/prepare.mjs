@@ -120,7 +120,7 @@ function systemPackages(on) {
 function installWith(needs) {
   if (needs.length === 0) return;
   const packages = needs.map((need) => need.package);
-  say(`apt-get install ${packages.join(' ')}`);
+  say(`apt-get install ${packages.join(' ')} (once; that takes minutes)`);
   const restore = keepServicesOff();
   try {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

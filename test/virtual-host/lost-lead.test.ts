@@ -179,7 +179,7 @@ describe('a create under way', () => {
   });
 
   it('is undone later where the engine does not answer at once', async () => {
-    let refusals = 2;
+    let refusals = 5;
     const answers = engine.intercept;
     engine.intercept = (path, res) => {
       if (path !== `/containers/${ID}` || refusals === 0) return answers(path, res);
