@@ -81,6 +81,8 @@ export class EtcdProcess {
   async #once(signal: AbortSignal): Promise<string> {
     const { pidFile, log, clock } = this.#plan;
     const said = new EtcdLog(log, clock);
+    // It starts with what holds now.
+    this.#again = false;
     const args = await this.#plan.args();
     if (signal.aborted) return 'it is not to run any more';
     const child = this.#start(args, said);

@@ -25,10 +25,12 @@ export interface LeftoverTimes {
   readonly lookMs: number;
   /** How long an engine that lacks the container is not believed: what it was sent may still lie before it. */
   readonly doubtMs: number;
+  /** An engine that lacks it for so long makes it no more. */
+  readonly lastMs: number;
 }
 
 const REMOVE_TIMEOUT_MS = 10_000;
-const TIMES: LeftoverTimes = { keepMs: 10_000, lookMs: 500, doubtMs: 1_000 };
+const TIMES: LeftoverTimes = { keepMs: 10_000, lookMs: 500, doubtMs: 1_000, lastMs: 120_000 };
 /** Engines that are gone for good must not be waited for by more and more creates. */
 const MAX_PENDING = 1_000;
 
@@ -86,13 +88,15 @@ export class Leftovers {
       if (seen === 'silent') return false;
       if (seen === 'none' || seen.name !== name) {
         lackingSinceMs ??= performance.now();
-        return performance.now() - lackingSinceMs >= this.#times.doubtMs;
+        const lackingMs = performance.now() - lackingSinceMs;
+        if (lackingMs >= this.#times.doubtMs) giveBack(true);
+        return lackingMs >= this.#times.lastMs;
       }
       node.inventory.markContainer(seen.id);
       await this.#pool.settle([node]);
       const named = this.#pool.index.named(name);
       if (!named.some(({ id }) => id === seen.id)) return false;
-      const givenAgain = !kept && named.some(({ id }) => id !== seen.id && id !== replaces?.id);
+      const givenAgain = named.some(({ id }) => id !== seen.id && id !== replaces?.id);
       if (!givenAgain || seen.swarmId !== request.facts.labels[SWARM_ID_LABEL]) return true;
       return this.#remove(node, seen.id, 'its name was given again while its engine was silent');
     };
@@ -102,7 +106,12 @@ export class Leftovers {
   /** Removes a container that was made without the lead: now, or when its engine answers again. */
   async unwanted(node: EngineNode, id: string): Promise<void> {
     const attempt = (): Promise<boolean> => this.#remove(node, id, 'it was made without the lead');
-    if (!(await attempt())) this.#untilDone(node, attempt, () => undefined);
+    if (await attempt()) return;
+    this.#log.warn(
+      { id, node: node.name },
+      'A container that was made without the lead is still to be removed',
+    );
+    this.#untilDone(node, attempt, () => undefined);
   }
 
   /** Tries while the node is in the pool, and tells whether that has led to an end; one that is lost is not asked. */
@@ -112,12 +121,16 @@ export class Leftovers {
       return;
     }
     this.#pending += 1;
+    const { keepMs, lookMs } = this.#times;
+    const soonMs = performance.now() + keepMs;
     let known = false;
     const loop = async (): Promise<void> => {
       while (node.state !== 'Disconnected') {
         known = !node.lost && (await attempt());
         if (known) return;
-        await sleep(this.#times.lookMs, undefined, { ref: false });
+        // Nobody waits any more.
+        const waitMs = performance.now() < soonMs ? lookMs : lookMs * 10;
+        await sleep(waitMs, undefined, { ref: false });
       }
     };
     void loop()

@@ -61,6 +61,8 @@ export class ContainerNames {
           ? await this.#holder(name, replaces, unheard ? signal : undefined)
           : undefined;
       if (holder !== undefined) throw nameConflict(name, holder);
+      // Who leaves while it is asked for has not heard all.
+      signal.throwIfAborted();
     } catch (error) {
       shared?.release();
       release();

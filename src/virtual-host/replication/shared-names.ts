@@ -48,11 +48,13 @@ export class SharedNames {
     if (!lock) return undefined;
     for (let contested = false; ; contested = true) {
       const acquired = await lock.acquire({ signal: limited(signal) }).catch((error: unknown) => {
-        this.#spare(error);
+        if (!signal.aborted) this.#spare(error);
         return undefined;
       });
       if (!acquired) {
         this.#giveUp(lock);
+        // Who asked has left: that is no trouble of the store's.
+        signal.throwIfAborted();
         return undefined;
       }
       this.#fine();
@@ -74,7 +76,9 @@ export class SharedNames {
         await pause(TTL_MS / 3, done.signal);
         if (done.signal.aborted) return;
         // Who has lost it goes on: the container is being made already.
-        await lock.renew({ signal: limited(done.signal) }).catch((error: unknown) => this.#spare(error));
+        await lock.renew({ signal: limited(done.signal) }).catch((error: unknown) => {
+          if (!done.signal.aborted) this.#spare(error);
+        });
       }
     };
     void renewing();
