@@ -194,7 +194,7 @@ export class EngineClient {
   }
 }
 
-/** Whether the engine may have got the request that ended in this error: false where no connection came about. */
+/** Whether the engine may have got the request that ended in this error: false only where TCP did not come about, or no address was found. */
 export function mayHaveArrived(error: unknown): boolean {
   if (error instanceof SwarmError && error.cause !== undefined) return mayHaveArrived(error.cause);
   if (error instanceof AggregateError) return error.errors.some(mayHaveArrived);

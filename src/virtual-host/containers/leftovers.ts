@@ -37,7 +37,8 @@ const MAX_PENDING = 1_000;
 /**
  * Containers that may be at an engine although no client was told of them: an engine that dies between making one and
  * answering, or one made by a manager that lost the lead meanwhile. What becomes of them is found out when their engine
- * answers again, so that a client that tries again never ends with two of one name.
+ * answers again, so that a client that tries again does not end with two of one name. Kept in memory alone: a manager
+ * that ends, or a node that leaves the pool, leaves what it has to whoever lists it.
  */
 export class Leftovers {
   readonly #pool: Pool;
